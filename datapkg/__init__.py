@@ -1,0 +1,98 @@
+"""A data package to import: ready-made, validated, versioned data domains on SQLite and PostgreSQL.
+
+>>> import datapkg
+>>> database = datapkg.connect("sqlite:///:memory:")
+>>> datapkg.status().state
+'current'
+>>> datapkg.disconnect()
+
+Everything here loads on first use, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datapkg import accounts, audit, errors, evaluation, flags, testing
+    from datapkg.connection import connect, disconnect, using
+    from datapkg.kit.database import run_in_transaction, transaction
+    from datapkg.kit.documents import Document
+    from datapkg.kit.domains import Domain, SeedTable
+    from datapkg.kit.errors import DatapkgError
+    from datapkg.kit.models import Model, MutableModel
+    from datapkg.operations.health import health
+    from datapkg.operations.migrations import environment, migrate, plan, rollback, set_environment, status
+    from datapkg.operations.seeding import seed
+    from datapkg.registry import register
+
+__all__ = [
+    "DatapkgError",
+    "Document",
+    "Domain",
+    "Model",
+    "MutableModel",
+    "SeedTable",
+    "accounts",
+    "audit",
+    "connect",
+    "disconnect",
+    "environment",
+    "errors",
+    "evaluation",
+    "flags",
+    "health",
+    "migrate",
+    "plan",
+    "register",
+    "rollback",
+    "run_in_transaction",
+    "seed",
+    "set_environment",
+    "status",
+    "testing",
+    "transaction",
+    "using",
+]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+_HOME = {
+    "DatapkgError": "datapkg.kit.errors",
+    "Document": "datapkg.kit.documents",
+    "Domain": "datapkg.kit.domains",
+    "Model": "datapkg.kit.models",
+    "MutableModel": "datapkg.kit.models",
+    "SeedTable": "datapkg.kit.domains",
+    "connect": "datapkg.connection",
+    "disconnect": "datapkg.connection",
+    "environment": "datapkg.operations.migrations",
+    "health": "datapkg.operations.health",
+    "migrate": "datapkg.operations.migrations",
+    "plan": "datapkg.operations.migrations",
+    "register": "datapkg.registry",
+    "rollback": "datapkg.operations.migrations",
+    "run_in_transaction": "datapkg.kit.database",
+    "seed": "datapkg.operations.seeding",
+    "set_environment": "datapkg.operations.migrations",
+    "status": "datapkg.operations.migrations",
+    "transaction": "datapkg.kit.database",
+    "using": "datapkg.connection",
+}
+_MODULES = {name: f"datapkg.{name}" for name in ("accounts", "audit", "errors", "evaluation", "flags", "testing")}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+        globals()[name] = value  # the next look-up does not come here
+        return value
+    raise AttributeError(f"module 'datapkg' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

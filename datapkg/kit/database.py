@@ -1,0 +1,296 @@
+"""The proxy that every model is bound to, and transactions.
+
+``bind`` sets the process's default database, seen by every thread; ``using`` overrides it for the current thread or
+asyncio task, so two threads can work on two engines at once. Nothing here looks at migrations:
+:mod:`datapkg.connection` does.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from typing import ParamSpec, TypeVar, Unpack, cast
+
+import peewee as pw
+
+from datapkg.kit.dialect import Dialect
+from datapkg.kit.engines import (
+    KitDatabase,
+    MemoryDatabase,
+    Options,
+    PostgresDatabase,
+    PostgresMixin,
+    SqliteDatabase,
+    SqliteFileDatabase,
+    log_slow_queries,
+)
+from datapkg.kit.errors import ConfigurationError, DatabaseBusyError, NotConnectedError
+from datapkg.kit.urls import parse_url
+
+__all__ = [
+    "bind",
+    "bound",
+    "current",
+    "dialect",
+    "lock",
+    "open_database",
+    "override",
+    "proxy",
+    "release",
+    "run_in_transaction",
+    "run_statement",
+    "transaction",
+    "unbind",
+]
+
+logger = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_override: ContextVar[KitDatabase | None] = ContextVar("datapkg_database", default=None)
+_default: list[KitDatabase | None] = [None]
+
+
+class ContextProxy(pw.DatabaseProxy):
+    """Peewee's database proxy, but per context: a task's or thread's own database before the process's."""
+
+    @property
+    def obj(self) -> KitDatabase | None:
+        """The database in force here, or None."""
+        return _override.get() or _default[0]
+
+    @obj.setter
+    def obj(self, value: KitDatabase | None) -> None:
+        _default[0] = value
+
+    def __getattr__(self, name: str) -> object:
+        database = self.obj
+        if database is None:
+            raise NotConnectedError("No database is connected.")
+        return getattr(database, name)
+
+
+proxy = ContextProxy()
+"""The database of every model of this package; a model of yours that inherits them uses it too."""
+
+
+def open_database(url: str, **options: Unpack[Options]) -> KitDatabase:
+    """Make a database object for a URL without binding it and without connecting.
+
+    Args:
+        url: ``sqlite:///file.db``, ``sqlite:///:memory:``, ``postgresql://…``, or a scheme of ``playhouse.db_url``.
+        options: see :class:`datapkg.kit.engines.Options`.
+
+    Raises:
+        ConfigurationError: the URL or an option cannot be used.
+    """
+    unknown = set(options) - set(Options.__annotations__)
+    if unknown:
+        raise ConfigurationError(
+            f"Unknown option {', '.join(sorted(unknown))}.", fix=f"Use: {', '.join(Options.__annotations__)}."
+        )
+    parsed = parse_url(url)
+    synchronous = options.get("synchronous", "FULL").upper()
+    if synchronous not in ("FULL", "NORMAL", "EXTRA"):
+        raise ConfigurationError(f"synchronous cannot be {synchronous!r}.", fix="Use FULL (the default) or NORMAL.")
+    busy_timeout = options.get("busy_timeout", 5.0)
+    database: KitDatabase
+    if parsed.scheme == "sqlite":
+        if parsed.database == ":memory:":
+            database = MemoryDatabase(busy_timeout=busy_timeout, synchronous=synchronous)
+        else:
+            database = SqliteFileDatabase(
+                parsed.database,
+                busy_timeout=busy_timeout,
+                synchronous=synchronous,
+                must_exist=options.get("must_exist", False),
+            )
+    else:
+        arguments = {"connect_timeout": options.get("connect_timeout", 10), **parsed.arguments}
+        if parsed.scheme == "postgresql":
+            database = PostgresDatabase(
+                parsed.database,
+                pool_size=options.get("pool_size", 20),
+                pool_timeout=options.get("pool_timeout", 10.0),
+                **arguments,
+            )
+        else:
+            database = _other_engine(parsed.scheme, parsed.database, dict(parsed.arguments))
+    database.url = parsed.safe
+    database.retries = options.get("retries", 5)
+    slow = options.get("slow_query_ms")
+    if slow is not None:
+        log_slow_queries(database, slow)
+    return database
+
+
+def _other_engine(scheme: str, name: str, arguments: dict[str, str | int]) -> KitDatabase:
+    # Here because it is heavy, and only the rarer engines need it; it comes without stubs.
+    from playhouse.db_url import schemes  # type: ignore[import-untyped]
+
+    engine = schemes.get(scheme)
+    if engine is None:
+        raise ConfigurationError(
+            f"The URL's scheme {scheme!r} is not known.", fix="Use sqlite, postgresql, or a scheme of playhouse.db_url."
+        )
+    if not issubclass(engine, pw.PostgresqlDatabase):
+        raise ConfigurationError(
+            f"datapkg's tables need SQLite or PostgreSQL; {scheme!r} is neither.",
+            fix="Use sqlite:///, postgresql:// or cockroachdb://.",
+        )
+    kind = type(engine.__name__, (PostgresMixin, engine), {})
+    return cast(KitDatabase, kind(name, **arguments))
+
+
+def bind(url: str, **options: Unpack[Options]) -> KitDatabase:
+    """Make a URL's database the process's default and return it; nothing is connected or migrated yet."""
+    database = open_database(url, **options)
+    unbind()
+    _default[0] = database
+    return database
+
+
+def unbind() -> None:
+    """Close and forget the process's default database."""
+    database, _default[0] = _default[0], None
+    if database is not None:
+        release(database)
+
+
+def release(database: KitDatabase) -> None:
+    """Close this thread's connection and what the database keeps for others."""
+    if not database.is_closed() and not database.in_transaction():
+        database.close()
+    if isinstance(database, MemoryDatabase):
+        database.destroy()
+    elif isinstance(database, PostgresDatabase):
+        database.close_idle()
+
+
+@contextmanager
+def bound(database: KitDatabase) -> Iterator[KitDatabase]:
+    """Make a database the process's default until the block ends, then put back the one before; neither is closed."""
+    before, _default[0] = _default[0], database
+    try:
+        yield database
+    finally:
+        if _default[0] is not database:
+            unbind()  # one that the block bound itself
+        _default[0] = before
+
+
+@contextmanager
+def override(database: KitDatabase) -> Iterator[KitDatabase]:
+    """Use this database in the current thread or task until the block ends."""
+    token = _override.set(database)
+    try:
+        yield database
+    finally:
+        _override.reset(token)
+
+
+def current() -> KitDatabase:
+    """Return the database in force in this thread or task.
+
+    Raises:
+        NotConnectedError: none is.
+    """
+    database = proxy.obj
+    if database is None:
+        raise NotConnectedError("No database is connected.")
+    return database
+
+
+def dialect() -> Dialect:
+    """Return the dialect of the database in force."""
+    return current().dialect
+
+
+def is_sqlite(database: KitDatabase) -> bool:
+    """Whether a database is one of the SQLite classes."""
+    return isinstance(database, SqliteDatabase)
+
+
+def transaction() -> AbstractContextManager[object]:
+    """Open a transaction, or a savepoint inside one; committed at the block's end, undone by an exception.
+
+    Never retries. Another task of the same thread that uses the connection meanwhile gets
+    ``TransactionOwnerError``.
+    """
+    return cast(AbstractContextManager[object], current().atomic())
+
+
+def lock(name: str) -> None:
+    """Let one transaction at a time pass here; the others wait until it ends.
+
+    For what no row stands for yet, such as "the first of its kind". On SQLite a write transaction excludes all
+    others anyway.
+
+    Args:
+        name: what is locked, the same in every process.
+    """
+    database = current()
+    assert database.in_transaction(), "the lock lasts as long as the transaction"
+    if database.dialect.named_lock_sql:
+        database.fetch(database.dialect.named_lock_sql, (f"datapkg:{name}",))
+
+
+def run_in_transaction(fn: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function to run in a transaction that is retried as a whole.
+
+    The outermost one is run again after a serialization failure, a deadlock or a locked SQLite, up to the
+    database's ``retries`` times with growing pauses; inside another transaction it is a savepoint and the error
+    goes up to the outermost. The function must not have effects outside the database.
+
+    Example:
+        ``run_in_transaction(move)(source, target)`` or ``@run_in_transaction`` above a function.
+
+    Raises:
+        DatabaseBusyError: the retries are used up.
+    """
+
+    @functools.wraps(fn)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        database = current()
+
+        def attempt() -> R:
+            with database.atomic():
+                return fn(*args, **kwargs)
+
+        return _retry(database, attempt)
+
+    return wrapper
+
+
+def run_statement(fn: Callable[[], R]) -> R:
+    """Run one writing statement: on its own when outermost (it commits by itself), else in a savepoint.
+
+    PostgreSQL runs a lone statement 1.4 times as fast as a transaction around it; the savepoint keeps a refused
+    statement from spoiling the caller's transaction. Retries like :func:`run_in_transaction`.
+    """
+    database = current()
+    if database.in_transaction():
+        with database.atomic():
+            return fn()
+    return _retry(database, fn)
+
+
+def _retry(database: KitDatabase, attempt: Callable[[], R]) -> R:
+    if database.in_transaction():
+        return attempt()
+    for left in range(database.retries, -1, -1):
+        try:
+            return attempt()
+        except DatabaseBusyError as error:
+            if left == 0 or not database.dialect.is_retryable(error.__cause__ or error):
+                raise
+            # Full jitter, so that those who collided do not collide again.
+            pause = random.uniform(0, 0.01 * 2 ** (database.retries - left))
+            logger.info("trying the transaction again after: %s", error.why, extra={"pause_s": pause})
+            time.sleep(pause)
+    raise AssertionError("unreachable")  # the loop returns or raises

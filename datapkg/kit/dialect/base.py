@@ -1,0 +1,134 @@
+"""What a dialect has to answer; the two engines answer in files of their own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import peewee as pw
+
+if TYPE_CHECKING:
+    from datapkg.kit.errors import DatapkgError
+
+__all__ = ["Dialect", "driver_error", "literal", "quote"]
+
+MAX_FLOAT = "1.7976931348623157e308"
+
+
+def quote(name: str) -> str:
+    """Quote an identifier, on both engines the same way."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """Quote a text literal, on both engines the same way."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+class Dialect(ABC):
+    """One engine's way of saying things; stateless, one instance for each engine."""
+
+    name: str
+    param: str
+    """The placeholder of a bound value."""
+
+    # Column types -----------------------------------------------------------------------------------------
+
+    field_types: dict[str, str]
+    """Peewee's and the kit's field types, by the engine's own names."""
+
+    @abstractmethod
+    def text_checks(self, column: str) -> list[str]:
+        """Conditions that every text column needs."""
+
+    @abstractmethod
+    def boolean_checks(self, column: str) -> list[str]:
+        """Conditions that keep a boolean column to true and false."""
+
+    @abstractmethod
+    def uuid_checks(self, column: str) -> list[str]:
+        """Conditions that keep a key column to one spelling of a UUID."""
+
+    @abstractmethod
+    def timestamp_checks(self, column: str) -> list[str]:
+        """Conditions that keep an instant to what Python can hold."""
+
+    @abstractmethod
+    def date_checks(self, column: str) -> list[str]:
+        """Conditions that keep a date to what Python can hold."""
+
+    @abstractmethod
+    def json_checks(self, column: str) -> list[str]:
+        """Conditions that keep a document column to valid JSON."""
+
+    @abstractmethod
+    def decimal_checks(self, column: str, *, max_digits: int, scale: int) -> list[str]:
+        """Conditions that keep a decimal to its digits and scale, refusing rather than rounding."""
+
+    def float_checks(self, column: str) -> list[str]:
+        """Conditions that keep a float finite (NaN sorts above everything on PostgreSQL)."""
+        return [f"{column} BETWEEN -{MAX_FLOAT} AND {MAX_FLOAT}"]
+
+    # Tables, triggers and gates ---------------------------------------------------------------------------
+
+    strict_tables: bool
+    """Whether tables are declared STRICT."""
+
+    @abstractmethod
+    def append_only_ddl(self, table: str, *, keys: Sequence[Sequence[str]]) -> list[str]:
+        """Statements that make a table append-only except behind its open gate.
+
+        Args:
+            table: the table, also the gate's name.
+            keys: the column lists of its primary key and unique constraints, for engines whose
+                ``INSERT OR REPLACE`` would otherwise delete silently.
+        """
+
+    @abstractmethod
+    def trigger_names(self, table: str) -> list[str]:
+        """The names of the triggers that :meth:`append_only_ddl` makes."""
+
+    # Documents --------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def json_version(self, column: str) -> str:
+        """An expression for a document's version as text: digits, ``0`` where it has none, else what stands there."""
+
+    @abstractmethod
+    def json_value(self, value: str) -> str:
+        """An expression that makes a bound text comparable with a JSON column."""
+
+    # Locks and errors -------------------------------------------------------------------------------------
+
+    for_update: str
+    """What a SELECT ends with to lock the rows it reads."""
+
+    named_lock_sql: str
+    """Takes the lock of the bound name until the transaction ends; empty where a write transaction excludes all others."""
+
+    restricting_sql: str
+    """Lists ``(table, column)`` of every foreign key to the bound table that forbids deleting what it refers to."""
+
+    @abstractmethod
+    def translate(self, error: pw.PeeweeException) -> DatapkgError:
+        """Turn a driver's error into the package's own."""
+
+    @abstractmethod
+    def is_retryable(self, error: BaseException) -> bool:
+        """Whether running the whole transaction again may succeed (serialization, deadlock, lock)."""
+
+    @abstractmethod
+    def is_disconnect(self, error: BaseException) -> bool:
+        """Whether the error says that the connection is gone."""
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """Return the driver's own exception behind Peewee's wrapper (or the exception itself)."""
+    # Peewee keeps it as `orig`; the context covers wrappers of its own.
+    original = getattr(error, "orig", None)
+    if isinstance(original, BaseException):
+        return original
+    if isinstance(error, pw.PeeweeException) and error.__context__ is not None:
+        return error.__context__
+    return error

@@ -1,0 +1,199 @@
+"""PostgreSQL's answers; engines that speak its dialect (CockroachDB) share them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import peewee as pw
+import psycopg2
+from psycopg2 import errorcodes
+
+from datapkg.kit.dialect.base import Dialect, driver_error, literal, quote
+from datapkg.kit.errors import (
+    ConflictError,
+    DatabaseBusyError,
+    DatabaseUnavailableError,
+    DatapkgError,
+    ReadOnlyError,
+    StatementError,
+    StorageError,
+    WriteGateError,
+)
+
+__all__ = ["POSTGRESQL", "PostgresqlDialect"]
+
+GATE_SETTING = "datapkg.gate"
+GATE_FUNCTION = "datapkg_append_only"
+_RETRYABLE = {errorcodes.SERIALIZATION_FAILURE, errorcodes.DEADLOCK_DETECTED}
+_BUSY = {errorcodes.LOCK_NOT_AVAILABLE, errorcodes.QUERY_CANCELED}
+_READ_ONLY = {errorcodes.READ_ONLY_SQL_TRANSACTION, errorcodes.INSUFFICIENT_PRIVILEGE}
+# A server that goes away tells so by one of these, or drops the socket and psycopg2 reports no code at all.
+_GONE = {errorcodes.ADMIN_SHUTDOWN, errorcodes.CRASH_SHUTDOWN, errorcodes.CANNOT_CONNECT_NOW}
+
+
+class PostgresqlDialect(Dialect):
+    """PostgreSQL 12 and later."""
+
+    name = "postgresql"
+    param = "%s"
+    strict_tables = False
+    for_update = " FOR UPDATE"
+    # Bound to the transaction: a session's lock would hang behind PgBouncer.
+    named_lock_sql = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+    restricting_sql = """
+SELECT child.relname, a.attname FROM pg_constraint c
+JOIN pg_class child ON child.oid = c.conrelid
+JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)
+WHERE c.contype = 'f' AND c.confrelid = to_regclass(quote_ident(%s)) AND c.confdeltype IN ('a', 'r')"""
+    # Never varchar(n), which trims trailing blanks, nor numeric(p,s), which rounds: TEXT and NUMERIC with CHECKs.
+    field_types = {"TIMESTAMPTZ": "TIMESTAMPTZ", "VARCHAR": "TEXT", "CHAR": "TEXT", "DECIMAL": "NUMERIC"}
+
+    def text_checks(self, column: str) -> list[str]:
+        """Conditions that every text column needs."""
+        return []
+
+    def boolean_checks(self, column: str) -> list[str]:
+        """Conditions that keep a boolean column to true and false."""
+        return []
+
+    def uuid_checks(self, column: str) -> list[str]:
+        """Conditions that keep a key column to one spelling of a UUID."""
+        return []
+
+    def timestamp_checks(self, column: str) -> list[str]:
+        """Conditions that keep an instant to what Python can hold."""
+        # Wider than Python's datetime by nature, infinity included.
+        return [f"{column} >= '0001-01-01T00:00:00Z'", f"{column} < '10000-01-01T00:00:00Z'"]
+
+    def date_checks(self, column: str) -> list[str]:
+        """Conditions that keep a date to what Python can hold."""
+        return [f"{column} BETWEEN '0001-01-01' AND '9999-12-31'"]
+
+    def json_checks(self, column: str) -> list[str]:
+        """Conditions that keep a document column to valid JSON."""
+        return []
+
+    def decimal_checks(self, column: str, *, max_digits: int, scale: int) -> list[str]:
+        """Conditions that keep a decimal to its digits and scale."""
+        # NaN is above every number, so the bound refuses it too.
+        return [f"{column} = round({column}, {scale})", f"abs({column}) < {10 ** (max_digits - scale)}"]
+
+    def append_only_ddl(self, table: str, *, keys: Sequence[Sequence[str]]) -> list[str]:
+        """Statements that make a table append-only except behind its open gate."""
+        change, truncate = self.trigger_names(table)
+        function = f"""CREATE OR REPLACE FUNCTION {GATE_FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF current_setting({literal(GATE_SETTING)}, true) IS DISTINCT FROM TG_TABLE_NAME::text THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+      MESSAGE = concat('write gate: ', TG_TABLE_NAME, ' is append-only');
+  END IF;
+  IF TG_OP = 'UPDATE' THEN RETURN NEW; END IF;
+  RETURN OLD;
+END $$"""
+        return [
+            function,
+            f"CREATE TRIGGER {quote(change)} BEFORE UPDATE OR DELETE ON {quote(table)} "
+            f"FOR EACH ROW EXECUTE FUNCTION {GATE_FUNCTION}()",
+            f"CREATE TRIGGER {quote(truncate)} BEFORE TRUNCATE ON {quote(table)} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {GATE_FUNCTION}()",
+        ]
+
+    def trigger_names(self, table: str) -> list[str]:
+        """The names of the triggers that :meth:`append_only_ddl` makes."""
+        return [f"tg_{table}_change", f"tg_{table}_truncate"]
+
+    def json_version(self, column: str) -> str:
+        """The SQL of a document column's version."""
+        kind = f"jsonb_typeof({column} -> 'schema_version')"
+        return (
+            f"CASE WHEN jsonb_typeof({column}) <> 'object' THEN jsonb_typeof({column}) WHEN {kind} IS NULL THEN '0' "
+            f"WHEN {kind} = 'number' THEN {column} ->> 'schema_version' ELSE {kind} END"
+        )
+
+    def json_value(self, value: str) -> str:
+        """The SQL of a bound JSON value."""
+        return f"{value}::jsonb"
+
+    def is_retryable(self, error: BaseException) -> bool:
+        """Whether running the whole transaction again may succeed."""
+        return getattr(driver_error(error), "pgcode", None) in _RETRYABLE
+
+    def is_disconnect(self, error: BaseException) -> bool:
+        """Whether the error says that the connection is gone."""
+        cause = driver_error(error)
+        if not isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.DatabaseError)):
+            return False
+        code = getattr(cause, "pgcode", None)
+        if code is not None:
+            return code in _GONE or code.startswith("08")
+        return isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError)) or "connection" in str(cause)
+
+    def translate(self, error: pw.PeeweeException) -> DatapkgError:
+        """Turn a driver's error into the package's own."""
+        cause = driver_error(error)
+        code = getattr(cause, "pgcode", None) or ""
+        text = (str(cause).strip().splitlines() or ["no reason given"])[0]
+        if code in _RETRYABLE or code in _BUSY:
+            return DatabaseBusyError(f"PostgreSQL could not run this beside other transactions: {text}.", pgcode=code)
+        if "write gate: " in text:
+            return WriteGateError(f"The database refused the write: {text}.")
+        if code.startswith("23"):
+            return self._conflict(cause, code, text)
+        if code in _READ_ONLY:
+            return ReadOnlyError(f"PostgreSQL does not let this user write here: {text}.", pgcode=code)
+        if code.startswith("53") or code.startswith("58"):  # out of resources; input/output
+            return StorageError(f"PostgreSQL ran out of room or could not use its disk: {text}.", pgcode=code)
+        if self.is_disconnect(error) or code.startswith("28") or code == errorcodes.INVALID_CATALOG_NAME:
+            return DatabaseUnavailableError(f"PostgreSQL is not reachable: {text}.", pgcode=code or None)
+        return StatementError(f"PostgreSQL refused the statement: {text}.", pgcode=code or None)
+
+    def _conflict(self, cause: BaseException, code: str, text: str) -> ConflictError:
+        diag = getattr(cause, "diag", None)
+        name: str | None = getattr(diag, "constraint_name", None)
+        table: str | None = getattr(diag, "table_name", None)
+        column: str | None = getattr(diag, "column_name", None)
+        if code == errorcodes.UNIQUE_VIOLATION:
+            if table and name == f"{table}_pkey":
+                name = f"pk_{table}"
+            columns = _columns_in(getattr(diag, "message_detail", None) or "")
+            return ConflictError(
+                f"A row of {table} with the same {', '.join(columns) or 'values'} exists already ({name}).",
+                constraint=name,
+                table=table,
+                columns=columns,
+            )
+        if code == errorcodes.NOT_NULL_VIOLATION:
+            return ConflictError(
+                f"{column} of {table} must not be empty.",
+                fix=f"Give {column} a value.",
+                constraint=f"nn_{table}_{column}",
+                table=table,
+                columns=(column,) if column else (),
+            )
+        if code in (errorcodes.FOREIGN_KEY_VIOLATION, errorcodes.RESTRICT_VIOLATION):
+            return ConflictError(
+                "A row that this one refers to does not exist, or other rows still refer to this one.",
+                fix="Create the parent first, or remove what refers to the row.",
+                constraint=name,
+                table=table,
+            )
+        if code == errorcodes.CHECK_VIOLATION:
+            return ConflictError(
+                f"A value breaks the rule {name} of its column.",
+                fix="Change the value; the constraint's name ends in the column's.",
+                constraint=name,
+                table=table,
+            )
+        return ConflictError(f"The database refused the value: {text}.", fix="Change the value.", constraint=name)
+
+
+def _columns_in(detail: str) -> tuple[str, ...]:
+    """The columns of ``Key (a, b)=(1, 2) already exists.``; the values stay out, they may be secret."""
+    if not detail.startswith("Key ("):
+        return ()
+    inside = detail[5 : detail.find(")=")]
+    return tuple(part.strip().strip('"') for part in inside.split(","))
+
+
+POSTGRESQL = PostgresqlDialect()
+"""The one PostgreSQL dialect."""

@@ -1,0 +1,206 @@
+"""SQLite's answers: STRICT tables, generated CHECKs, triggers that fail closed."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Sequence
+
+import peewee as pw
+
+from datapkg.kit.dialect.base import Dialect, driver_error, literal, quote
+from datapkg.kit.errors import (
+    ConflictError,
+    DatabaseBusyError,
+    DatabaseUnavailableError,
+    DatapkgError,
+    ReadOnlyError,
+    StatementError,
+    StorageError,
+    WriteGateError,
+)
+
+__all__ = ["SQLITE", "SqliteDialect"]
+
+GATE_FUNCTION = "datapkg_gate"
+_UUID_GLOB = "-".join("[0-9a-f]" * length for length in (8, 4, 4, 4, 12))
+_STAMP_GLOB = (
+    "[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z"
+)
+_UNIQUE = re.compile(r"UNIQUE constraint failed: (.+)$")
+_CHECK = re.compile(r"CHECK constraint failed: (\S+)$")
+_NOT_NULL = re.compile(r"NOT NULL constraint failed: (\w+)\.(\w+)$")
+
+
+class SqliteDialect(Dialect):
+    """SQLite 3.37 and later (STRICT); 3.38 for its JSON operators."""
+
+    name = "sqlite"
+    param = "?"
+    strict_tables = True
+    for_update = ""  # the whole database is locked at BEGIN IMMEDIATE already
+    named_lock_sql = ""  # likewise
+    restricting_sql = """
+SELECT m.name, f."from" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
+WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACTION')"""
+    # STRICT takes only SQLite's own type names. Decimals are scaled integers so that they sort, compare and
+    # sum exactly; instants are fixed-width text that sorts.
+    field_types = {
+        "AUTO": "INTEGER",
+        "BIGAUTO": "INTEGER",
+        "BIGINT": "INTEGER",
+        "BOOL": "INTEGER",
+        "CHAR": "TEXT",
+        "DATE": "TEXT",
+        "DATETIME": "TEXT",
+        "DECIMAL": "INTEGER",
+        "DOUBLE": "REAL",
+        "FLOAT": "REAL",
+        "INT": "INTEGER",
+        "JSON": "TEXT",
+        "SMALLINT": "INTEGER",
+        "TIMESTAMPTZ": "TEXT",
+        "UUID": "TEXT",
+        "VARCHAR": "TEXT",
+    }
+
+    def text_checks(self, column: str) -> list[str]:
+        """Conditions that every text column needs."""
+        return [f"instr({column}, char(0)) = 0"]  # PostgreSQL's text cannot hold NUL
+
+    def boolean_checks(self, column: str) -> list[str]:
+        """Conditions that keep a boolean column to true and false."""
+        return [f"{column} IN (0, 1)"]
+
+    def uuid_checks(self, column: str) -> list[str]:
+        """Conditions that keep a key column to one spelling of a UUID."""
+        return [f"{column} GLOB {literal(_UUID_GLOB)}"]
+
+    def timestamp_checks(self, column: str) -> list[str]:
+        """Conditions that keep an instant to what Python can hold."""
+        # Without '+0 days' strftime takes 2024-02-30 as it stands; the fraction stays out, as it rounds .9995 up.
+        return [
+            f"{column} GLOB {literal(_STAMP_GLOB)}",
+            f"substr({column}, 1, 19) IS strftime('%Y-%m-%dT%H:%M:%S', substr({column}, 1, 19), '+0 days')",
+        ]
+
+    def date_checks(self, column: str) -> list[str]:
+        """Conditions that keep a date to what Python can hold."""
+        return [f"{column} IS date({column}, '+0 days')", f"{column} >= '0001-01-01'"]
+
+    def json_checks(self, column: str) -> list[str]:
+        """Conditions that keep a document column to valid JSON."""
+        return [f"({column} IS NULL OR json_valid({column}))"]  # json_valid(NULL) is 0 before SQLite 3.45
+
+    def decimal_checks(self, column: str, *, max_digits: int, scale: int) -> list[str]:
+        """Conditions that keep a decimal to its digits and scale."""
+        limit = 10**max_digits - 1
+        return [f"{column} BETWEEN -{limit} AND {limit}"]
+
+    def append_only_ddl(self, table: str, *, keys: Sequence[Sequence[str]]) -> list[str]:
+        """Statements that make a table append-only except behind its open gate."""
+        # A client that did not register the function gets "no such function": it fails closed.
+        closed = f"{GATE_FUNCTION}() IS NOT {literal(table)}"
+        message = literal(f"write gate: {table} is append-only")
+        update, delete, insert = self.trigger_names(table)
+        # INSERT OR REPLACE deletes without firing DELETE triggers unless the client turned recursive_triggers on.
+        clash = " OR ".join(
+            "EXISTS (SELECT 1 FROM {t} WHERE {on})".format(
+                t=quote(table), on=" AND ".join(f"{quote(column)} = NEW.{quote(column)}" for column in key)
+            )
+            for key in keys
+        )
+        refuse = f"BEGIN SELECT RAISE(ABORT, {message}); END"
+        return [
+            f"CREATE TRIGGER {quote(update)} BEFORE UPDATE ON {quote(table)} WHEN {closed} {refuse}",
+            f"CREATE TRIGGER {quote(delete)} BEFORE DELETE ON {quote(table)} WHEN {closed} {refuse}",
+            f"CREATE TRIGGER {quote(insert)} BEFORE INSERT ON {quote(table)} WHEN {clash} {refuse}",
+        ]
+
+    def trigger_names(self, table: str) -> list[str]:
+        """The names of the triggers that :meth:`append_only_ddl` makes."""
+        return [f"tg_{table}_update", f"tg_{table}_delete", f"tg_{table}_replace"]
+
+    def json_version(self, column: str) -> str:
+        """The SQL of a document column's version."""
+        kind = f"json_type({column}, '$.schema_version')"
+        return (
+            f"CASE WHEN json_type({column}) <> 'object' THEN json_type({column}) WHEN {kind} IS NULL THEN '0' "
+            f"WHEN {kind} = 'integer' THEN json_extract({column}, '$.schema_version') || '' ELSE {kind} END"
+        )
+
+    def json_value(self, value: str) -> str:
+        """The SQL of a bound JSON value."""
+        return value
+
+    def is_retryable(self, error: BaseException) -> bool:
+        """Whether running the whole transaction again may succeed."""
+        cause = driver_error(error)
+        # Extended codes carry the primary one in their low byte: SQLITE_BUSY 5, SQLITE_LOCKED 6.
+        code: int = getattr(cause, "sqlite_errorcode", 0)
+        return isinstance(cause, sqlite3.OperationalError) and code & 0xFF in (5, 6)
+
+    def is_disconnect(self, error: BaseException) -> bool:
+        """Whether the error says that the connection is gone."""
+        return False
+
+    def translate(self, error: pw.PeeweeException) -> DatapkgError:
+        """Turn a driver's error into the package's own."""
+        cause = driver_error(error)
+        text = str(cause)
+        code: int = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        if self.is_retryable(error):
+            return DatabaseBusyError(f"SQLite is locked by another writer: {text}.")
+        if text.startswith("write gate: ") or f"no such function: {GATE_FUNCTION}" in text:
+            return WriteGateError(f"The database refused the write: {text}.")
+        if isinstance(cause, sqlite3.IntegrityError):
+            return self._conflict(text)
+        if code == sqlite3.SQLITE_READONLY:
+            return ReadOnlyError(f"The SQLite database is read-only: {text}.")
+        if code == sqlite3.SQLITE_CANTOPEN:
+            return DatabaseUnavailableError(
+                f"The SQLite file cannot be opened: {text}.",
+                fix="Check the path, and that its folder exists and is writable.",
+            )
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return StorageError(f"SQLite could not read or write the file: {text}.")
+        return StatementError(f"SQLite refused the statement: {text}.")
+
+    def _conflict(self, text: str) -> ConflictError:
+        if match := _UNIQUE.search(text):
+            columns = tuple(part.rpartition(".")[2] for part in match[1].split(", "))
+            table = match[1].split(", ")[0].rpartition(".")[0]
+            if not table:  # an index on an expression is named: index 'uq_…'
+                name = match[1].removeprefix("index ").strip("'")
+                return ConflictError(f"A row with these values exists already ({name}).", constraint=name)
+            name = f"pk_{table}" if columns == ("id",) else "_".join(("uq", table, *columns))
+            return ConflictError(
+                f"A row of {table} with the same {', '.join(columns)} exists already ({name}).",
+                constraint=name,
+                table=table,
+                columns=columns,
+            )
+        if match := _CHECK.search(text):
+            return ConflictError(
+                f"A value breaks the rule {match[1]} of its column.",
+                fix="Change the value; the constraint's name ends in the column's.",
+                constraint=match[1],
+            )
+        if match := _NOT_NULL.search(text):
+            return ConflictError(
+                f"{match[2]} of {match[1]} must not be empty.",
+                fix=f"Give {match[2]} a value.",
+                constraint=f"nn_{match[1]}_{match[2]}",
+                table=match[1],
+                columns=(match[2],),
+            )
+        if "FOREIGN KEY" in text:
+            return ConflictError(
+                "A row that this one refers to does not exist, or other rows still refer to this one.",
+                fix="Create the parent first, or remove what refers to the row.",
+            )
+        return ConflictError(f"The database refused the value: {text}.", fix="Change the value.")
+
+
+SQLITE = SqliteDialect()
+"""The one SQLite dialect."""

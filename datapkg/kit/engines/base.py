@@ -1,0 +1,265 @@
+"""What the databases of every engine share: typed errors, owned transactions, gates, fork safety."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import sys
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypedDict
+
+import peewee as pw
+
+from datapkg.kit.dialect import Dialect
+from datapkg.kit.dialect.base import driver_error
+from datapkg.kit.errors import DatapkgError, TransactionOwnerError
+
+__all__ = ["KitDatabase", "Options", "leak", "log_slow_queries", "running_task"]
+
+slow_logger = logging.getLogger("datapkg.kit.slow_query")
+
+
+class Options(TypedDict, total=False):
+    """What ``connect`` takes beside the URL; every one has a default that suits most programs.
+
+    Attributes:
+        pool_size: PostgreSQL connections at the most (20).
+        pool_timeout: seconds to wait for a free one (10).
+        connect_timeout: seconds to wait for the server (10).
+        busy_timeout: seconds to wait for SQLite's write lock (5).
+        synchronous: SQLite's setting, ``"FULL"`` (a commit survives a power cut) or ``"NORMAL"``.
+        slow_query_ms: log statements slower than this many milliseconds.
+        retries: how often ``run_in_transaction`` tries again (5).
+        must_exist: refuse to create a missing SQLite file (False).
+    """
+
+    pool_size: int
+    pool_timeout: float
+    connect_timeout: int
+    busy_timeout: float
+    synchronous: str
+    slow_query_ms: float | None
+    retries: int
+    must_exist: bool
+
+
+class _State(pw._ConnectionState, threading.local):
+    """A thread's connection, its open transactions, their owner and the open write gate."""
+
+    def reset(self) -> None:
+        super().reset()
+        self.owner: object = None
+        self.gate: str | None = None
+
+    def set_connection(self, conn: object) -> None:
+        super().set_connection(conn)
+        self.owner = None
+        self.gate = None
+
+
+def running_task() -> object:
+    """Return what owns a transaction: the running asyncio task, or None outside of one."""
+    # asyncio costs 20 ms to import, and where nobody imported it no task can be running.
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or asyncio._get_running_loop() is None:
+        return None
+    task: object = asyncio.current_task()
+    return task
+
+
+_databases: weakref.WeakSet[KitDatabase] = weakref.WeakSet()
+
+
+class KitDatabase(pw.Database):
+    """What every engine's class shares; mixed in before a Peewee database class."""
+
+    dialect: Dialect
+    url: str = ""
+    """The URL without its password."""
+    retries: int = 5
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._state = _State()
+        _databases.add(self)
+
+    def get_context_options(self) -> dict[str, Any]:
+        """Add the dialect to what compiles SQL, so that each column can write its CHECK."""
+        options: dict[str, Any] = super().get_context_options()
+        options["dialect"] = self.dialect
+        return options
+
+    # Errors -----------------------------------------------------------------------------------------------
+
+    def connect(self, reuse_if_open: bool = False) -> bool:
+        """Connect this thread, with typed errors."""
+        try:
+            opened: bool = super().connect(reuse_if_open)
+        except pw.PeeweeException as error:
+            if isinstance(error, DatapkgError):
+                raise
+            raise self.dialect.translate(error) from error
+        return opened
+
+    def execute_sql(self, sql: str, params: Sequence[object] | None = None) -> Any:
+        """Run a statement, with typed errors, unless another task's transaction is open."""
+        if self._state.transactions:
+            if self._state.owner is not running_task():
+                raise TransactionOwnerError("Another task has a transaction open on this thread's connection.")
+        elif not self._state.closed:
+            self._revive()
+        try:
+            return super().execute_sql(sql, params)  # type: ignore[no-untyped-call]  # untyped in Peewee's stubs
+        except pw.PeeweeException as error:
+            if isinstance(error, DatapkgError):  # connecting has told why already
+                raise
+            self._drop_if_gone(error)
+            raise self.dialect.translate(error) from error
+
+    def fetch(self, sql: str, params: Sequence[object]) -> list[Any]:
+        """Run a statement and return all of its rows."""
+        cursor = self.execute_sql(sql, params)
+        try:
+            rows: list[Any] = cursor.fetchall()
+        except (sqlite3.Error, OSError) as error:  # SQLite reads as it fetches
+            raise self.dialect.translate(pw.DatabaseError(error)) from error
+        finally:
+            cursor.close()
+        return rows
+
+    def change(self, sql: str, params: Sequence[object]) -> int:
+        """Run a statement and return how many rows it changed."""
+        cursor = self.execute_sql(sql, params)
+        count: int = cursor.rowcount
+        cursor.close()
+        return count
+
+    def change_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
+        """Run one writing statement for many rows of parameters; return how many."""
+        for row in rows:
+            self.execute_sql(sql, row)
+        return len(rows)
+
+    def _revive(self) -> None:
+        """Replace a connection that the server closed while it was idle; only networked engines need it."""
+
+    def _drop_if_gone(self, error: BaseException) -> None:
+        """Forget a connection that turned out to be dead."""
+
+    # Transactions -----------------------------------------------------------------------------------------
+
+    def push_transaction(self, transaction: object) -> None:
+        """Note a transaction that has begun, and the task that owns it."""
+        state = self._state
+        if not state.transactions:
+            state.owner = running_task()
+        elif state.owner is not running_task():
+            raise TransactionOwnerError("Another task has a transaction open on this thread's connection.")
+        super().push_transaction(transaction)
+
+    def begin(self, *args: Any, **kwargs: Any) -> None:
+        """Begin a transaction, on a connection that is alive."""
+        if not self._state.closed:
+            self._revive()
+        try:
+            super().begin(*args, **kwargs)
+        except pw.PeeweeException as error:
+            if isinstance(error, DatapkgError):
+                raise
+            self._drop_if_gone(error)
+            raise self.dialect.translate(error) from error
+
+    def commit(self) -> None:
+        """Commit, with typed errors."""
+        try:
+            super().commit()
+        except pw.PeeweeException as error:
+            raise self.dialect.translate(error) from error
+
+    def rollback(self) -> None:
+        """Undo the transaction, also where the engine has undone it by itself already."""
+        try:
+            super().rollback()
+        except pw.PeeweeException as error:
+            # The server undoes the transaction of a lost connection by itself, and the first error must stay visible.
+            if self.dialect.is_disconnect(error) or self.is_closed():
+                self._drop_if_gone(error)
+                return
+            if isinstance(driver_error(error), sqlite3.OperationalError) and not self._state.conn.in_transaction:
+                return  # SQLite has rolled back already (disk full, for one)
+            raise self.dialect.translate(error) from error
+
+    def facts(self, *, timeout_ms: int) -> tuple[str, bool]:
+        """Ask the engine, within a time limit, for its version and whether it takes no writes."""
+        raise NotImplementedError  # each engine asks its own way
+
+    def lock_for_transaction(self, name: str) -> None:
+        """Make transactions that name the same lock run one after the other; held until this one ends."""
+
+    # Write gates ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def open_gate(self, table: str) -> Iterator[None]:
+        """Let this transaction change an append-only table; only a domain's own functions call it.
+
+        Args:
+            table: the append-only table.
+        """
+        state = self._state
+        before = state.gate
+        self._set_gate(table)
+        try:
+            yield
+        finally:
+            if self.in_transaction() and not self.is_closed():
+                self._restore_gate(before)
+            state.gate = before
+
+    def _set_gate(self, table: str) -> None:
+        self._state.gate = table
+
+    def _restore_gate(self, before: str | None) -> None:
+        """Close the gate again; engines that keep it in Python need do nothing."""
+
+    # Forks ------------------------------------------------------------------------------------------------
+
+    def _after_fork(self) -> None:
+        """Forget the parent's connections in a forked child, without closing them."""
+        conn = self._state.conn
+        if conn is not None:
+            leak(conn)
+        self._lock = threading.Lock()
+        self._state = _State()
+
+
+def leak(conn: object) -> None:
+    """Keep an inherited connection alive for ever: closing it would end the parent's session or checkpoint its WAL."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(conn))
+
+
+def _forget_after_fork() -> None:
+    for database in list(_databases):
+        database._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+def log_slow_queries(database: KitDatabase, threshold_ms: float) -> None:
+    """Log every statement that takes longer than ``threshold_ms``, without its parameters (they may be secret)."""
+
+    def hook(event: Any) -> None:
+        elapsed = event.duration * 1000
+        if elapsed >= threshold_ms:
+            slow_logger.warning(
+                "slow query: %.1f ms: %s", elapsed, event.sql, extra={"duration_ms": elapsed, "sql": event.sql}
+            )
+
+    database.query_hooks.append(hook)

@@ -1,0 +1,190 @@
+"""PostgreSQL with a bounded pool; a thread's connection returns to it when the thread ends."""
+
+from __future__ import annotations
+
+import logging
+import select
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import peewee as pw
+import psycopg2.extensions
+
+from datapkg.kit.dialect import POSTGRESQL
+from datapkg.kit.engines.base import KitDatabase, leak
+from datapkg.kit.errors import DatabaseUnavailableError
+
+__all__ = ["PostgresDatabase", "PostgresMixin"]
+
+logger = logging.getLogger(__name__)
+
+
+class PostgresMixin(KitDatabase):
+    """PostgreSQL, and engines that speak its dialect."""
+
+    dialect = POSTGRESQL
+    field_types = {**pw.PostgresqlDatabase.field_types, **POSTGRESQL.field_types}
+
+    def _connect(self) -> Any:
+        conn = super()._connect()  # type: ignore[misc]  # not in Peewee's stubs
+        # Documents and keys stay text: the kit decodes a document when somebody looks at it, and makes a UUID in a
+        # third of the time that the driver takes.
+        psycopg2.extensions.register_type(_TEXT, conn)
+        return conn
+
+    def _revive(self) -> None:
+        # An idle connection is readable only when the server has hung up (or sends a notice): ask the socket, which
+        # costs a microsecond, rather than the server.
+        conn = self._state.conn
+        if conn.closed or _readable(conn):
+            try:
+                if not conn.closed:
+                    with conn.cursor() as cursor:
+                        cursor.execute("SELECT 1")
+                    return
+            except Exception:
+                logger.info("the server closed an idle connection; connecting again")
+            self._discard()
+
+    def _drop_if_gone(self, error: BaseException) -> None:
+        if self.dialect.is_disconnect(error) and not self._state.transactions:
+            self._discard()
+
+    def _discard(self) -> None:
+        self.close()
+
+    def facts(self, *, timeout_ms: int) -> tuple[str, bool]:
+        """Ask the engine, within a time limit, for its version and whether it takes no writes."""
+        with self.atomic():
+            self.execute_sql("SELECT set_config('statement_timeout', %s, true)", (str(int(timeout_ms)),))
+            row = self.fetch(
+                "SELECT current_setting('server_version'), current_setting('default_transaction_read_only') = 'on' "
+                "OR pg_is_in_recovery()",
+                (),
+            )[0]
+        return str(row[0]), bool(row[1])
+
+    def lock_for_transaction(self, name: str) -> None:
+        """Make transactions that name the same lock run one after the other; held until this one ends."""
+        # A transaction's lock, not a session's: those are left behind on a pooler's connection. SQLite needs none, as
+        # its transactions hold the write lock from BEGIN.
+        self.execute_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"datapkg.{name}",))
+
+    def _set_gate(self, table: str) -> None:
+        super()._set_gate(table)
+        self.execute_sql("SELECT set_config('datapkg.gate', %s, true)", (table,))
+
+    def _restore_gate(self, before: str | None) -> None:
+        try:
+            self.execute_sql("SELECT set_config('datapkg.gate', %s, true)", (before or "",))
+        except Exception:
+            # In a failed transaction nothing runs any more, and its end closes the gate anyway.
+            logger.debug("the gate closes with its failed transaction")
+
+
+# The types jsonb, json and uuid, by their fixed object ids.
+_TEXT = psycopg2.extensions.new_type((3802, 114, 2950), "DATAPKG_TEXT", psycopg2.extensions.UNICODE)
+
+
+def _readable(conn: Any) -> bool:
+    if hasattr(select, "poll"):
+        poller = select.poll()
+        poller.register(conn.fileno(), select.POLLIN)
+        return bool(poller.poll(0))
+    return bool(select.select([conn], [], [], 0)[0])
+
+
+class _Lease:
+    """Held by a thread's local storage; when the thread ends, its connection goes back to the pool."""
+
+    def __init__(self, give_back: Callable[[], None]) -> None:
+        weakref.finalize(self, give_back).atexit = False
+
+
+class PostgresDatabase(PostgresMixin, pw.PostgresqlDatabase):
+    """PostgreSQL with a bounded pool; a thread keeps its connection until it closes it or ends."""
+
+    def __init__(self, database: str, *, pool_size: int, pool_timeout: float, **kwargs: Any) -> None:
+        self.pool_size, self.pool_timeout = pool_size, pool_timeout
+        self._idle: list[Any] = []
+        self._count = 0
+        self._free = threading.Condition()
+        self._local = threading.local()
+        super().__init__(database, **kwargs)
+
+    def _connect(self) -> Any:
+        conn = self._check_out()
+        self._local.lease = _Lease(lambda: self._give_back(conn))
+        return conn
+
+    def _check_out(self) -> Any:
+        deadline = time.monotonic() + self.pool_timeout
+        with self._free:
+            while True:
+                while self._idle:
+                    conn = self._idle.pop()
+                    if not conn.closed and not _readable(conn):
+                        return conn
+                    conn.close()
+                    self._count -= 1
+                if self._count < self.pool_size:
+                    self._count += 1
+                    break
+                if not self._free.wait(deadline - time.monotonic()):
+                    raise DatabaseUnavailableError(
+                        f"All {self.pool_size} pooled connections are in use.",
+                        fix="Close connections in threads that are done, or raise pool_size or pool_timeout.",
+                        pool_size=self.pool_size,
+                    )
+        try:
+            return super()._connect()
+        except BaseException:
+            with self._free:
+                self._count -= 1
+                self._free.notify()
+            raise
+
+    def _close(self, conn: Any) -> None:
+        self._local.lease = None  # its finalizer gives the connection back
+
+    def _give_back(self, conn: Any) -> None:
+        try:
+            if not conn.closed and conn.get_transaction_status() != 0:
+                conn.cursor().execute("ROLLBACK")  # the thread ended inside its transaction
+            usable = not conn.closed and conn.get_transaction_status() == 0
+        except Exception:
+            usable = False
+        with self._free:
+            if usable:
+                self._idle.append(conn)
+            else:
+                if not conn.closed:
+                    conn.close()
+                self._count -= 1
+            self._free.notify()
+
+    def _discard(self) -> None:
+        conn = self._state.conn
+        if conn is not None and not conn.closed:
+            conn.close()
+        self.close()
+
+    def close_idle(self) -> None:
+        """Close the pool's idle connections; those in use go when they are given back."""
+        with self._free:
+            while self._idle:
+                self._idle.pop().close()
+                self._count -= 1
+
+    def _after_fork(self) -> None:
+        for conn in self._idle:
+            leak(conn)
+        self._idle, self._count = [], 0
+        self._free = threading.Condition()
+        lease_holder = self._local
+        self._local = threading.local()
+        leak(lease_holder)  # its finalizer must not run in the child
+        super()._after_fork()

@@ -1,0 +1,55 @@
+"""What every column shares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import peewee as pw
+
+from datapkg.kit.dialect import Dialect, dialect_of
+from datapkg.kit.dialect.base import quote
+from datapkg.kit.errors import ValidationError
+
+if TYPE_CHECKING:
+    _Field = pw.Field[Any]
+else:
+    _Field = pw.Field
+
+__all__ = ["Column"]
+
+
+class Column(_Field):
+    """What every column of the kit shares: a named CHECK and values checked in Python.
+
+    Args:
+        null: whether the column may be empty.
+        index, unique: an index ``ix_…`` or ``uq_…`` on this column alone.
+        default: a value or a function, applied in Python.
+        secret: kept out of reprs, tables, logs and dumps.
+    """
+
+    def __init__(self, *, secret: bool = False, **kwargs: Any) -> None:
+        self.secret = secret
+        super().__init__(**kwargs)
+
+    def ddl(self, ctx: Any) -> pw.NodeList:
+        """Write the column's definition with its named CHECK."""
+        node = super().ddl(ctx)
+        check = self.named_check(ctx.state.dialect or dialect_of(self.model._meta.database))
+        if check:
+            node.nodes.append(pw.SQL(check))
+        return node
+
+    def named_check(self, dialect: Dialect) -> str:
+        """The whole CHECK of this column for one engine, ``CONSTRAINT "ck_…" CHECK (…)``; empty if it has none."""
+        conditions = self.conditions(quote(self.column_name), dialect)
+        name = f"ck_{self.model._meta.table_name}_{self.column_name}"
+        return f"CONSTRAINT {quote(name)} CHECK ({' AND '.join(conditions)})" if conditions else ""
+
+    def conditions(self, column: str, dialect: Dialect) -> list[str]:
+        """The conditions of this column's CHECK, for one engine; NULL passes every one of them."""
+        return []
+
+    def invalid(self, message: str) -> ValidationError:
+        """Return the error for a value that this column refuses."""
+        return ValidationError({getattr(self, "name", None) or "value": [message]})
