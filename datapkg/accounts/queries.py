@@ -1,0 +1,87 @@
+"""Every function of the accounts domain, in one place."""
+
+from __future__ import annotations
+
+from datapkg.accounts.api_keys import (
+    IssuedApiKey,
+    authenticate_api_key,
+    create_api_key,
+    delete_api_key,
+    find_api_key,
+    find_api_key_by_prefix,
+    get_api_key,
+    issue_api_key,
+    list_api_keys_for_user,
+    revoke_api_key,
+)
+from datapkg.accounts.roles import bootstrap_admin, delete_user, grant_role
+from datapkg.accounts.sessions import (
+    StartedSession,
+    authenticate_session,
+    delete_session,
+    end_session,
+    end_sessions_for_user,
+    find_session,
+    get_session,
+    list_sessions_for_user,
+    start_session,
+)
+from datapkg.accounts.tokens import (
+    IssuedToken,
+    consume_verification_token,
+    delete_verification_token,
+    find_verification_token,
+    get_verification_token,
+    issue_verification_token,
+    list_verification_tokens,
+    peek_verification_token,
+)
+from datapkg.accounts.users import (
+    create_user,
+    find_user,
+    find_user_by_email,
+    get_user,
+    list_users,
+    set_password,
+    verify_password,
+)
+
+__all__ = [
+    "IssuedApiKey",
+    "IssuedToken",
+    "StartedSession",
+    "authenticate_api_key",
+    "authenticate_session",
+    "bootstrap_admin",
+    "consume_verification_token",
+    "create_api_key",
+    "create_user",
+    "delete_api_key",
+    "delete_session",
+    "delete_user",
+    "delete_verification_token",
+    "end_session",
+    "end_sessions_for_user",
+    "find_api_key",
+    "find_api_key_by_prefix",
+    "find_session",
+    "find_user",
+    "find_user_by_email",
+    "find_verification_token",
+    "get_api_key",
+    "get_session",
+    "get_user",
+    "get_verification_token",
+    "grant_role",
+    "issue_api_key",
+    "issue_verification_token",
+    "list_api_keys_for_user",
+    "list_sessions_for_user",
+    "list_users",
+    "list_verification_tokens",
+    "peek_verification_token",
+    "revoke_api_key",
+    "set_password",
+    "start_session",
+    "verify_password",
+]

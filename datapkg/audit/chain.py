@@ -1,0 +1,139 @@
+"""Checking the chain: every entry against its hash, its place, and the recorded end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from datapkg.audit.hashing import NO_HASH, details_digest, entry_hash
+from datapkg.audit.models import AuditHead, AuditLog
+from datapkg.kit.errors import ValidationError
+from datapkg.kit.json_values import parse_json
+from datapkg.kit.statements import Param, Statement
+
+__all__ = ["ChainProblem", "ChainReport", "verify_chain"]
+
+_BATCH = 1000
+
+_head: Statement[AuditHead] = Statement(lambda _: AuditHead.select(), model=AuditHead)
+_batch: Statement[AuditLog] = Statement(
+    lambda _: (
+        AuditLog.select()
+        .where((AuditLog.sequence > Param("above")) & (AuditLog.sequence <= Param("last")))
+        .order_by(AuditLog.sequence)
+        .limit(_BATCH)
+    ),
+    model=AuditLog,
+)
+# One statement, so that an entry appended meanwhile is never seen without its head.
+_beyond: Statement[AuditLog] = Statement(
+    lambda _: (
+        "SELECT min(sequence) FROM audit_logs WHERE sequence > coalesce((SELECT max(sequence) FROM audit_heads), 0)",
+        (),
+    )
+)
+
+
+@dataclass(frozen=True)
+class ChainProblem:
+    """The first thing that is wrong with the chain.
+
+    Attributes:
+        kind: ``edited`` (an entry is not what was recorded), ``gap`` (entries are missing before this one),
+            ``truncated`` (entries are missing at the end, or nothing says where the end is) or ``unrecorded`` (an
+            entry that ``record`` did not write stands behind the end).
+        sequence: where, the sequence of the first entry concerned.
+        why: what was found, one sentence.
+    """
+
+    kind: str
+    sequence: int
+    why: str
+
+
+@dataclass(frozen=True)
+class ChainReport:
+    """What :func:`verify_chain` found.
+
+    Attributes:
+        checked: how many entries were found in order.
+        erased: how many of them have no details any more.
+        problem: the first problem, or None.
+    """
+
+    checked: int
+    erased: int
+    problem: ChainProblem | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the chain is whole."""
+        return self.problem is None
+
+
+def verify_chain() -> ChainReport:
+    """Check the whole chain, up to the first problem; entries may be appended meanwhile.
+
+    It reads a thousand entries at a time, so memory stays bounded. Whoever can rewrite every hash and the head can
+    still forge a chain: note a head elsewhere from time to time where that matters.
+
+    Example:
+        >>> verify_chain()  # doctest: +SKIP
+        ChainReport(checked=12, erased=0, problem=None)
+    """
+    head = _head.one()
+    last = 0 if head is None else head.sequence
+    checked = erased = 0
+    before = NO_HASH
+    for entry in _entries(last):
+        problem = _problem(entry, checked + 1, before)
+        if problem is not None:
+            return ChainReport(checked, erased, problem)
+        checked += 1
+        erased += entry.details_salt is None
+        before = entry.entry_hash
+    return ChainReport(checked, erased, _end_problem(head, checked, before))
+
+
+def _entries(last: int) -> Iterator[AuditLog]:
+    above = 0
+    while rows := _batch.all(above=above, last=last):
+        yield from rows
+        above = rows[-1].sequence
+
+
+def _problem(entry: AuditLog, expected: int, before: str) -> ChainProblem | None:
+    if entry.sequence != expected:
+        return ChainProblem("gap", expected, f"Entry {expected} is missing; the next one there is {entry.sequence}.")
+    if entry.previous_hash != before:
+        return ChainProblem("edited", expected, f"Entry {expected} does not follow from the one before it.")
+    if entry.entry_hash != entry_hash(entry.__data__):
+        return ChainProblem("edited", expected, f"Entry {expected} was changed after it was recorded.")
+    # As stored, not upgraded: the digest was made of what was written then.
+    if not _details_fit(entry.__data__.raw_text("details"), entry.details_salt, entry.details_digest):
+        return ChainProblem("edited", expected, f"The details of entry {expected} were changed after it was recorded.")
+    return None
+
+
+def _details_fit(text: str | None, salt: str | None, digest: str) -> bool:
+    if text is None or salt is None:
+        return text is salt  # erased, both of them
+    try:
+        return details_digest(parse_json(text), salt) == digest
+    except (ValueError, ValidationError):  # not JSON, or JSON that the kit never writes
+        return False
+
+
+def _end_problem(head: AuditHead | None, checked: int, newest: str) -> ChainProblem | None:
+    if head is not None and checked < head.sequence:
+        return ChainProblem(
+            "truncated", checked + 1, f"The entries after {checked}, up to {head.sequence}, are missing."
+        )
+    if head is not None and head.entry_hash != newest:
+        return ChainProblem("edited", checked, f"Entry {checked} is not the one that was recorded last.")
+    beyond = _beyond.tuples()[0][0]
+    if beyond is None:
+        return None
+    if head is None:
+        return ChainProblem("truncated", beyond, "There are entries, but nothing says where the chain ends.")
+    return ChainProblem("unrecorded", beyond, f"Entry {beyond} was not written by record().")

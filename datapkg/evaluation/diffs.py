@@ -1,0 +1,80 @@
+"""What differs between two definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from datapkg.evaluation.definitions import get_definition_with_content
+from datapkg.kit.results import Rows
+
+__all__ = ["DefinitionDiff", "diff_definitions"]
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionDiff:
+    """The differences from definition ``a`` to definition ``b``.
+
+    Attributes:
+        a: the first definition's key.
+        b: the second's.
+        changes: rows of ``path``, ``change`` (``added``, ``removed`` or ``changed``), ``before`` and ``after``.
+    """
+
+    a: UUID
+    b: UUID
+    changes: Rows[dict[str, Any]]
+
+    @property
+    def same(self) -> bool:
+        """Whether there is no difference."""
+        return not self.changes
+
+    def __repr__(self) -> str:
+        return repr(self.changes) if self.changes else "(no differences)"
+
+    def _repr_html_(self) -> str:
+        return self.changes._repr_html_() if self.changes else "<p>(no differences)</p>"
+
+
+def diff_definitions(a: UUID | str, b: UUID | str) -> DefinitionDiff:
+    """Compare the names and contents of two definitions, both in the current version.
+
+    Dimensions are matched by name, so that reordering them is no difference.
+
+    Raises:
+        NotFoundError: one of them does not exist.
+        UnknownSchemaVersionError: a content is newer than this code.
+    """
+    first, second = get_definition_with_content(a), get_definition_with_content(b)
+    changes: Rows[dict[str, Any]] = Rows()
+    for path, before, after in _walk("", _comparable(first), _comparable(second)):
+        change = "added" if before is _ABSENT else "removed" if after is _ABSENT else "changed"
+        changes.append(
+            {
+                "path": path,
+                "change": change,
+                "before": None if before is _ABSENT else before,
+                "after": None if after is _ABSENT else after,
+            }
+        )
+    return DefinitionDiff(first.id, second.id, changes)
+
+
+_ABSENT = object()
+
+
+def _comparable(definition: Any) -> dict[str, Any]:
+    content = dict(definition.content)
+    content["dimensions"] = {dimension["name"]: dimension for dimension in content.get("dimensions", [])}
+    return {"name": definition.name, "content": content}
+
+
+def _walk(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in [*before, *(key for key in after if key not in before)]:
+            yield from _walk(f"{path}.{key}" if path else key, before.get(key, _ABSENT), after.get(key, _ABSENT))
+    elif before is _ABSENT or after is _ABSENT or before != after:
+        yield path, before, after
