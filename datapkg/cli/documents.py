@@ -1,0 +1,76 @@
+"""``datapkg documents``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from datapkg.cli.render import progress, say, show, show_rows
+from datapkg.cli.root import CHECK_FAILED, Settings, group
+
+__all__ = ["documents"]
+
+
+@group()
+def documents() -> None:
+    """Count, upgrade and describe stored documents."""
+
+
+@documents.command()
+@click.pass_obj
+def status(settings: Settings) -> None:
+    """Count the stored versions of every document column.
+
+    \b
+    Example:
+      datapkg documents status
+    """
+    from datapkg.operations.documents import documents_status
+
+    with settings.connected():
+        show_rows(settings, documents_status(), empty="There are no documents.")
+
+
+@documents.command()
+@click.option(
+    "--batch-size", type=click.IntRange(1, 10_000), default=500, show_default=True, help="Rows in one transaction."
+)
+@click.pass_context
+def upgrade(ctx: click.Context, *, batch_size: int) -> None:
+    """Rewrite old documents in the current version; immutable ones upgrade only when read.
+
+    Exits 3 if some could not be upgraded.
+
+    \b
+    Example:
+      datapkg documents upgrade --batch-size 1000
+    """
+    from datapkg.operations.documents import documents_status, documents_upgrade
+
+    settings: Settings = ctx.obj
+    with settings.connected():
+        old = sum(int(str(row["rows"])) for row in documents_status() if row["state"] == "old")
+        with progress(settings, "upgrading", old) as advance:
+            report = documents_upgrade(batch_size=batch_size, progress=advance)
+        data = {"upgraded": report.upgraded, "skipped": report.skipped, "refused": list(report.refused)}
+        show(settings, data, f"{report.upgraded} upgraded, {report.skipped} changed meanwhile and left alone.")
+        if report.refused:
+            say(settings, repr(report.refused))
+            ctx.exit(CHECK_FAILED)
+
+
+@documents.command()
+@click.argument("name")
+@click.pass_obj
+def schema(settings: Settings, *, name: str) -> None:
+    """Print the JSON Schema of a document type.
+
+    \b
+    Example:
+      datapkg documents schema definition-content
+    """
+    from datapkg.operations.documents import documents_schema
+
+    found = documents_schema(name)
+    show(settings, found, json.dumps(found, indent=2, ensure_ascii=False))

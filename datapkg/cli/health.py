@@ -1,0 +1,30 @@
+"""``datapkg health``."""
+
+from __future__ import annotations
+
+import click
+
+from datapkg.cli.render import show
+from datapkg.cli.root import CHECK_FAILED, Settings, command
+
+__all__ = ["health"]
+
+
+@command()
+@click.pass_context
+def health(ctx: click.Context) -> None:
+    """Tell whether the database can be reached, is up to date and can be written; exits 3 if not.
+
+    \b
+    Example:
+      datapkg health --json
+    """
+    from datapkg.kit.results import text_table
+    from datapkg.operations.health import health as check
+
+    settings: Settings = ctx.obj
+    with settings.bound(must_exist=True):
+        result = check()
+    show(settings, result.as_dict(), text_table(["", "health"], result.as_dict().items()))
+    if not result.ok:
+        ctx.exit(CHECK_FAILED)

@@ -1,0 +1,97 @@
+"""``datapkg migrate``, ``rollback`` and ``status``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from datapkg.cli.render import show
+from datapkg.cli.root import CHECK_FAILED, Settings, command
+
+if TYPE_CHECKING:
+    from datapkg.operations.migrations.steps import Step
+
+__all__ = ["migrate", "rollback", "status"]
+
+
+@command()
+@click.option("--to", metavar="NAME", help="Stop after this migration (its name or number).")
+@click.option("--plan", is_flag=True, help="Show the SQL that would run, and write nothing.")
+@click.option("--resolve-applied", metavar="NAME", help="Mark a migration as applied without running it.")
+@click.option(
+    "--lock-timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for another migration."
+)
+@click.pass_obj
+def migrate(
+    settings: Settings, *, to: str | None, plan: bool, resolve_applied: str | None, lock_timeout: float
+) -> None:
+    """Bring the database up to date, one transaction a migration, under a lock.
+
+    \b
+    Example:
+      datapkg migrate --plan
+      datapkg --database postgresql://me@host/app migrate
+    """
+    from datapkg.operations import migrations
+
+    with settings.bound(must_exist=plan) as database:
+        if plan:
+            _show_plan(settings, migrations.plan())
+            return
+        report = migrations.migrate(to=to, resolve_applied=resolve_applied, lock_timeout=lock_timeout)
+        data = {"applied": report.applied, "marked": report.marked, "seconds": report.seconds}
+        show(settings, data, str(report) if report.seconds else f"{database.url}: nothing to migrate.")
+
+
+def _show_plan(settings: Settings, steps: Sequence[Step]) -> None:
+    lines: list[str] = []
+    heading = None
+    for step in steps:
+        if (step.history, step.migration) != heading:
+            heading = (step.history, step.migration)
+            lines.append(f"-- {step.migration}" if step.history == "datapkg" else f"-- {step.history}: {step.migration}")
+        lines.append(f"{step.sql};  -- {step.tag}")
+    show(settings, [asdict(step) for step in steps], "\n".join(lines) or "Nothing to migrate.")
+
+
+@command()
+@click.option("--to", metavar="NAME", help="Undo everything after this migration.")
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many to undo.")
+@click.option("--i-know-this-is", metavar="ENVIRONMENT", help="Needed in a production database.")
+@click.pass_obj
+def rollback(settings: Settings, *, to: str | None, count: int, i_know_this_is: str | None) -> None:
+    """Undo the newest migrations; tables they made are dropped with their rows.
+
+    \b
+    Example:
+      datapkg rollback --count 2
+    """
+    from datapkg.operations import migrations
+
+    with settings.bound(must_exist=True):
+        report = migrations.rollback(to=to, count=count, i_know_this_is=i_know_this_is)
+        data = {"rolled_back": report.rolled_back, "seconds": report.seconds}
+        show(settings, data, str(report) if report.seconds else "There is nothing to roll back.")
+
+
+@command()
+@click.option("--check", is_flag=True, help="Exit 3 unless the database is up to date.")
+@click.pass_context
+def status(ctx: click.Context, *, check: bool) -> None:
+    """Show which migrations are applied and which are pending; creates and changes nothing.
+
+    \b
+    Example:
+      datapkg status --check
+    """
+    from datapkg.operations import migrations
+
+    settings: Settings = ctx.obj
+    with settings.bound(must_exist=True):
+        found = migrations.status()
+    show(settings, found.as_dict(), str(found))
+    if check and found.state != "current":
+        ctx.exit(CHECK_FAILED)

@@ -1,0 +1,72 @@
+"""``datapkg seed``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from datapkg.cli.render import say, show, show_rows
+from datapkg.cli.root import Settings, command
+
+__all__ = ["seed"]
+
+
+@command()
+@click.option(
+    "--profile",
+    help="Which profile: base, demo, or one of a registered domain. Default: demo on SQLite, base on a server.",
+)
+@click.option("--domain", help="Only this domain's tables.")
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A seed file of your own; may be repeated.",
+)
+@click.option("--diff", is_flag=True, help="Show what would change and write nothing.")
+@click.option("--i-know-this-is", metavar="ENVIRONMENT", help="Needed for demo data in a production database.")
+@click.pass_obj
+def seed(
+    settings: Settings,
+    *,
+    profile: str | None,
+    domain: str | None,
+    files: tuple[Path, ...],
+    diff: bool,
+    i_know_this_is: str | None,
+) -> None:
+    """Load seed data; running it again changes nothing that is as the files say.
+
+    \b
+    Example:
+      datapkg seed
+      datapkg --database postgresql://me@host/app seed --profile base
+    """
+    from datapkg.operations import seeding
+
+    with settings.connected() as database:
+        report = seeding.seed(profile=profile, domain=domain, files=files, diff=diff, i_know_this_is=i_know_this_is)
+        data = {
+            "profile": report.profile,
+            "applied": report.applied,
+            "changed": report.changed,
+            "tables": list(report.summary),
+            "changes": [change.public() for change in report.changes if change.action != "unchanged"],
+        }
+        if settings.json:
+            show(settings, data, "")
+        elif not report.changed:
+            say(
+                settings,
+                f"Nothing to change: all {len(report.changes)} rows of {report.profile} are in {database.url} already.",
+            )
+        elif diff:
+            show_rows(
+                settings, [change.public() for change in report.changes if change.action != "unchanged"], empty=""
+            )
+            say(settings, "Nothing was written.")
+        else:
+            show_rows(settings, report.summary, empty="")
+            say(settings, f"Seeded {database.url} with the profile {report.profile}.")

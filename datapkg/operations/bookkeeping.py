@@ -1,0 +1,88 @@
+"""The package's own books in a database: applied migrations, settings, applied seeds.
+
+They are made by the migration runner before the first migration, and belong to no domain.
+"""
+
+from __future__ import annotations
+
+from datapkg.kit.fields import JSONField, TextField, TimestampField, UUIDField
+from datapkg.kit.models import Model, MutableModel, now
+
+__all__ = ["BOOKKEEPING", "AppliedMigration", "AppliedSeed", "SeedKey", "Setting"]
+
+
+class AppliedMigration(Model):
+    """A migration that this database has been through.
+
+    Attributes:
+        history: whose it is: ``datapkg`` or a registered domain's name.
+        name: the file's name without ``.py``.
+        sha256: of the file when it ran, line endings ignored.
+        applied_at: when.
+    """
+
+    history = TextField(max_length=100, min_length=1)
+    name = TextField(max_length=200, min_length=1)
+    sha256 = TextField(max_length=64, min_length=64)
+    applied_at = TimestampField(default=now)
+
+    class Meta:
+        table_name = "datapkg_migrations"
+        indexes = ((("history", "name"), True),)
+
+
+class Setting(MutableModel):
+    """A fact about this database, such as its environment.
+
+    Attributes:
+        key: ``environment``, for one.
+        value: any JSON.
+    """
+
+    key = TextField(max_length=100, min_length=1, unique=True)
+    value = JSONField()
+
+    class Meta:
+        table_name = "datapkg_settings"
+
+
+class AppliedSeed(MutableModel):
+    """A seed file as it was last applied.
+
+    Attributes:
+        profile: its folder, such as ``base``, or a file's own name for ``--file``.
+        name: the file's name.
+        sha256: of its content.
+        applied_at: when.
+    """
+
+    profile = TextField(max_length=100, min_length=1)
+    name = TextField(max_length=200, min_length=1)
+    sha256 = TextField(max_length=64, min_length=64)
+    applied_at = TimestampField(default=now)
+
+    class Meta:
+        table_name = "datapkg_seeds"
+        indexes = ((("profile", "name"), True),)
+
+
+class SeedKey(Model):
+    """Which row a seed's ``key`` stands for, where the row has no natural key of its own.
+
+    Attributes:
+        table: the row's table.
+        key: the key in the seed files.
+        row_id: the row.
+    """
+
+    table = TextField(max_length=100, min_length=1, column_name="table_name")
+    key = TextField(max_length=200, min_length=1)
+    row_id = UUIDField()
+
+    class Meta:
+        table_name = "datapkg_seed_keys"
+        indexes = ((("table", "key"), True),)
+
+
+BOOKKEEPING = (AppliedMigration, Setting, AppliedSeed, SeedKey)
+"""The tables of this module, in the order they are made."""

@@ -1,0 +1,190 @@
+"""Stored documents: which versions there are, bringing old ones up to date, and their JSON Schemas."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from datapkg import registry
+from datapkg.kit.database import current, run_in_transaction
+from datapkg.kit.dialect.base import quote
+from datapkg.kit.documents import Document, json_schema
+from datapkg.kit.errors import DatapkgError, NotFoundError
+from datapkg.kit.models import Model
+from datapkg.kit.results import Rows
+
+__all__ = [
+    "DocumentColumn",
+    "UpgradeReport",
+    "document_columns",
+    "documents_schema",
+    "documents_status",
+    "documents_upgrade",
+]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DocumentColumn:
+    """A column that holds versioned documents.
+
+    Attributes:
+        model: its table.
+        column: its name in the database.
+        document: the document type.
+        immutable: whether stored documents must stay as they are.
+    """
+
+    model: type[Model]
+    column: str
+    document: Document
+    immutable: bool
+
+    @property
+    def name(self) -> str:
+        """``table.column``."""
+        return f"{self.model._meta.table_name}.{self.column}"
+
+
+@dataclass(frozen=True)
+class UpgradeReport:
+    """What ``documents_upgrade`` did.
+
+    Attributes:
+        upgraded: documents rewritten.
+        skipped: documents that changed meanwhile, and were left to their writer.
+        refused: rows of ``column``, ``id`` and ``why`` for documents that cannot be upgraded.
+    """
+
+    upgraded: int
+    skipped: int
+    refused: Rows[dict[str, object]]
+
+
+def document_columns() -> list[DocumentColumn]:
+    """Return every column of every domain that holds versioned documents."""
+    found = []
+    for domain in registry.domains():
+        tables = {model._meta.table_name: model for model in domain.models}
+        for name, document in domain.documents.items():
+            table, _, column = name.partition(".")
+            found.append(DocumentColumn(tables[table], column, document, name in domain.immutable_documents))
+    return found
+
+
+def documents_status() -> Rows[dict[str, object]]:
+    """Count the stored versions of every document column, in SQL.
+
+    Returns:
+        Rows of ``column``, ``document``, ``version``, ``current``, ``rows`` and ``state`` (``current``, ``old``,
+        ``immutable`` for an old one that upgrades only when read, ``newer`` than this code, or ``corrupt``).
+    """
+    database = current()
+    found: Rows[dict[str, object]] = Rows()
+    for each in document_columns():
+        version = database.dialect.json_version(quote(each.column))
+        sql = (
+            f"SELECT {version} AS version, count(*) FROM {quote(each.model._meta.table_name)} "
+            f"WHERE {quote(each.column)} IS NOT NULL GROUP BY 1 ORDER BY 1"
+        )
+        for stored, count in database.fetch(sql, ()):
+            found.append(
+                {
+                    "column": each.name,
+                    "document": each.document.name,
+                    "version": stored,
+                    "current": each.document.version,
+                    "rows": count,
+                    "state": _state(each, stored),
+                }
+            )
+    return found
+
+
+def _state(column: DocumentColumn, version: str) -> str:
+    if not version.isdigit():
+        return "corrupt"
+    if int(version) > column.document.version:
+        return "newer"
+    if int(version) == column.document.version:
+        return "current"
+    return "immutable" if column.immutable else "old"
+
+
+def documents_upgrade(*, batch_size: int = 500, progress: Callable[[int], None] | None = None) -> UpgradeReport:
+    """Rewrite old documents in the current version, a batch a transaction.
+
+    It can be stopped and run again at any time: what is done is not found again. A document that somebody changes
+    meanwhile is left alone. Immutable ones are never touched, and ``updated_at`` stays.
+
+    Args:
+        batch_size: rows in one transaction.
+        progress: called with the number of rows dealt with since the last call.
+    """
+    upgraded = skipped = 0
+    refused: Rows[dict[str, object]] = Rows()
+    for column in document_columns():
+        if column.immutable:
+            continue
+        for batch in _old_rows(column, batch_size):
+            done, left, bad = run_in_transaction(_upgrade_batch)(column, batch)
+            upgraded, skipped = upgraded + done, skipped + left
+            refused.extend(bad)
+            if progress is not None:
+                progress(len(batch))
+    logger.info("documents upgraded", extra={"upgraded": upgraded, "refused": len(refused)})
+    return UpgradeReport(upgraded, skipped, refused)
+
+
+def _old_rows(column: DocumentColumn, batch_size: int) -> Iterator[list[Any]]:
+    """Yield batches of (id, text) of old documents, in key order."""
+    database = current()
+    mark, name = database.dialect.param, quote(column.column)
+    known = ", ".join(f"'{number}'" for number in range(column.document.version))
+    sql = (
+        f"SELECT id, {name} FROM {quote(column.model._meta.table_name)} WHERE id > {mark} AND {name} IS NOT NULL "
+        f"AND {database.dialect.json_version(name)} IN ({known}) ORDER BY id LIMIT {int(batch_size)}"
+    )
+    last = str(UUID(int=0))
+    while batch := database.fetch(sql, (last,)):
+        yield batch
+        last = batch[-1][0]
+
+
+def _upgrade_batch(column: DocumentColumn, batch: list[Any]) -> tuple[int, int, list[dict[str, object]]]:
+    database = current()
+    mark, name = database.dialect.param, quote(column.column)
+    # Only where it still says what was read: a newer write wins.
+    sql = (
+        f"UPDATE {quote(column.model._meta.table_name)} SET {name} = {mark} "
+        f"WHERE id = {mark} AND {name} = {database.dialect.json_value(mark)}"
+    )
+    done = left = 0
+    bad: list[dict[str, object]] = []
+    for key, text in batch:
+        try:
+            content = column.document.validate(column.document.loads(text))
+        except DatapkgError as error:
+            bad.append({"column": column.name, "id": key, "why": error.why})
+            continue
+        if database.change(sql, (column.document.dumps(content), key, text)):
+            done += 1
+        else:
+            left += 1
+    return done, left, bad
+
+
+def documents_schema(name: str) -> dict[str, object]:
+    """Return the JSON Schema (draft 2020-12) of a document type's current version.
+
+    Raises:
+        NotFoundError: no domain has a document type of this name.
+    """
+    known = {column.document.name: column.document for column in document_columns()}
+    if name not in known:
+        raise NotFoundError("document type", name, fix=f"Use one of: {', '.join(sorted(known))}.")
+    return json_schema(known[name])

@@ -1,0 +1,84 @@
+"""Health: can the database be reached, is it ours and up to date, can it be written, how fast does it answer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+
+from datapkg.kit.database import current
+from datapkg.kit.engines import KitDatabase
+from datapkg.kit.errors import DatapkgError
+from datapkg.kit.results import html_table
+from datapkg.operations import migrations
+
+__all__ = ["Health", "health"]
+
+TIMEOUT_MS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A database's health.
+
+    Attributes:
+        state: ``ok``, ``unreachable``, ``unmigrated``, ``behind``, ``ahead``, ``foreign``, ``edited`` or ``read-only``.
+        engine: ``sqlite`` or ``postgresql``.
+        version: the engine's version, or None where it cannot be asked.
+        url: the database, without its password.
+        latency_ms: how long one bounded query took, or None.
+        detail: what is wrong and what to do, or None.
+    """
+
+    state: str
+    engine: str
+    version: str | None
+    url: str
+    latency_ms: float | None
+    detail: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the database can be worked with."""
+        return self.state == "ok"
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the attributes as a JSON-ready dictionary."""
+        return {**asdict(self), "ok": self.ok}
+
+    def _repr_html_(self) -> str:
+        return html_table(["", "health"], self.as_dict().items())
+
+
+def health(*, database: KitDatabase | None = None) -> Health:
+    """Return the health of the database in force (or of the given one); never raises for a sick database.
+
+    The query is bounded to two seconds, and an answer never holds a secret.
+
+    Raises:
+        NotConnectedError: no database is connected and none is given.
+    """
+    database = database or current()
+
+    def report(state: str, detail: str | None = None, version: str | None = None, ms: float | None = None) -> Health:
+        return Health(state, database.dialect.name, version, database.url, ms, detail)
+
+    try:
+        started = time.perf_counter()
+        version, read_only = database.facts(timeout_ms=TIMEOUT_MS)
+        elapsed = round((time.perf_counter() - started) * 1000, 3)
+        status = migrations.status(database=database)
+    except DatapkgError as error:
+        return report("unreachable", f"{error.why} {error.fix}")
+
+    states = {"missing": "unmigrated", "empty": "unmigrated", "current": "ok"}
+    state = states.get(status.state, status.state)
+    if state == "ok" and read_only:
+        return report("read-only", "The database takes no writes.", version, elapsed)
+    advice = {
+        "unmigrated": "There are no tables yet. Run `datapkg migrate`.",
+        "behind": f"Migrations are pending: {', '.join(status.pending)}. Run `datapkg migrate`.",
+        "ahead": f"Unknown migrations: {', '.join(status.unknown)}. Upgrade datapkg.",
+        "foreign": "The database holds tables, but none of datapkg's. Check the URL.",
+        "edited": f"Migrations were edited after they ran: {', '.join(status.edited)}.",
+    }
+    return report(state, advice.get(state), version, elapsed)

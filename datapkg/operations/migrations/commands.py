@@ -1,0 +1,203 @@
+"""What people call: migrate, rollback, plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from datapkg.kit.database import current
+from datapkg.kit.engines import KitDatabase
+from datapkg.kit.errors import MigrationError
+from datapkg.kit.results import Rows
+from datapkg.operations.migrations import history as books
+from datapkg.operations.migrations.environment import guard
+from datapkg.operations.migrations.files import BUILT_IN, History, find, histories, scan
+from datapkg.operations.migrations.lock import refuse_open_transaction
+from datapkg.operations.migrations.status import check, compare, label
+
+if TYPE_CHECKING:
+    from datapkg.operations.migrations.runner import Done, Runner
+    from datapkg.operations.migrations.steps import Step
+
+__all__ = ["MigrationReport", "migrate", "plan", "rollback"]
+
+
+@dataclass(frozen=True)
+class MigrationReport:
+    """What a run did, each list in the order in which it was done.
+
+    Attributes:
+        applied: names of migrations that were run; before that of a history other than the built-in one, the
+            history's: ``mine: 001_first``.
+        rolled_back: that were undone.
+        marked: that were recorded as applied without running.
+        seconds: how long each took.
+    """
+
+    applied: list[str] = field(default_factory=list)
+    rolled_back: list[str] = field(default_factory=list)
+    marked: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def rows(self) -> Rows[dict[str, object]]:
+        """Return a row for each migration: ``migration``, ``done`` and ``seconds``."""
+        return Rows(
+            {"migration": name, "done": done.replace("_", " "), "seconds": round(self.seconds[name], 3)}
+            for done in ("applied", "rolled_back", "marked")
+            for name in getattr(self, done)
+        )
+
+    def __str__(self) -> str:
+        return repr(self.rows()) if self.seconds else "Nothing to do."
+
+    def _repr_html_(self) -> str:
+        return self.rows()._repr_html_()
+
+
+def _seconds(done: list[Done]) -> dict[str, float]:
+    return {label(each.history, each.name): each.seconds for each in done}
+
+
+def _runner(database: KitDatabase, timeout: float) -> Runner:
+    from datapkg.operations.migrations.runner import Runner  # peewee-migrate costs more than connecting does
+
+    return Runner(database, timeout=timeout)
+
+
+def _history(name: str) -> History:
+    for each in histories():
+        if each.name == name:
+            return each
+    raise MigrationError(
+        f"There is no migration history {name!r}.", fix=f"There are: {', '.join(each.name for each in histories())}."
+    )
+
+
+def migrate(
+    *,
+    to: str | None = None,
+    resolve_applied: str | None = None,
+    history: str | None = None,
+    lock_timeout: float = 60,
+    database: KitDatabase | None = None,
+) -> MigrationReport:
+    """Apply what is pending, each migration under the lock and in its own transaction.
+
+    Several processes may call it at once: each migration is applied by one of them, the others wait. Other people's
+    tables in the database stay as they are; one that has the name of ours is an error.
+
+    Args:
+        to: the last migration to apply, by name or number; those after it stay pending.
+        resolve_applied: only record this migration as applied, as its file stands now, without running it.
+        history: only this history; with ``to`` and ``resolve_applied`` the built-in one unless given.
+        lock_timeout: seconds to wait for another process that migrates.
+        database: instead of the database in force.
+
+    Raises:
+        MigrationError: a file failed (and the database is as it was before it), was edited after it had been applied,
+            or comes too late; or a transaction is open.
+        UnsafeMigrationError: a migration would lose rows, or runs SQL while its operations are collected.
+        SchemaAheadError: the database has been through migrations that this code does not know.
+        DatabaseBusyError: the lock was not to be had in time.
+
+    Example:
+        ``migrate(to="003")``
+    """
+    database = database or current()
+    refuse_open_transaction(database)
+    runner = _runner(database, lock_timeout)
+    if resolve_applied is not None:
+        file = find(resolve_applied, scan(_history(history or BUILT_IN)))
+        runner.enable_wal()
+        took = _seconds([runner.mark(file)])
+        return MigrationReport(marked=list(took), seconds=took)
+    chosen = histories() if history is None and to is None else [_history(history or BUILT_IN)]
+    upto = find(to, scan(chosen[0])).name if to is not None else None
+    done = []
+    for each in chosen:
+        compared = compare(each, books.applied(database))
+        check(compared)
+        # A database that is up to date is only read, so it may be read-only and needs no lock.
+        if not any(upto is None or file.name <= upto for file in compared.pending):
+            continue
+        runner.enable_wal()
+        while (one := runner.apply_next(each, upto=upto)) is not None:
+            done.append(one)
+    took = _seconds(done)
+    return MigrationReport(applied=list(took), seconds=took)
+
+
+def rollback(
+    *,
+    to: str | None = None,
+    count: int = 1,
+    history: str = BUILT_IN,
+    i_know_this_is: str | None = None,
+    lock_timeout: float = 60,
+    database: KitDatabase | None = None,
+) -> MigrationReport:
+    """Undo applied migrations of one history, newest first, each in its own transaction.
+
+    Args:
+        to: undo everything after this one (by name or number); ``"zero"`` undoes everything.
+        count: how many to undo, where ``to`` is not given.
+        history: whose.
+        i_know_this_is: ``"production"``, to do it there.
+        lock_timeout: seconds to wait for another process that migrates.
+        database: instead of the database in force.
+
+    Raises:
+        EnvironmentGuardError: the database is production.
+        MigrationError: one of them has no rollback (nothing is undone then), or its rollback failed.
+    """
+    database = database or current()
+    refuse_open_transaction(database)
+    guard("rollback", i_know_this_is=i_know_this_is, database=database)
+    runner = _runner(database, lock_timeout)
+    rows = [] if books.is_missing(database) else books.applied(database)
+    compared = compare(_history(history), rows)
+    check(compared)
+    newest_first = list(reversed(compared.done))
+    if to == "zero":
+        chosen = newest_first
+    elif to is not None:
+        target = find(to, list(compared.done))
+        chosen = [file for file in newest_first if file.name > target.name]
+    else:
+        chosen = newest_first[: max(count, 0)]
+    for file in chosen:
+        runner.require_rollback(file)
+    took = _seconds([runner.undo(file) for file in chosen])
+    return MigrationReport(rolled_back=list(took), seconds=took)
+
+
+def plan(*, to: str | None = None, history: str | None = None, database: KitDatabase | None = None) -> Rows[Step]:
+    """Return what ``migrate`` would run, statement by statement; nothing is run, written or created.
+
+    Args:
+        to, history: as in :func:`migrate`.
+        database: instead of the database in force.
+
+    Raises:
+        MigrationError: as in :func:`migrate`, for a file that cannot even be collected.
+    """
+    from datapkg.operations.migrations.runner import in_order
+    from datapkg.operations.migrations.steps import Step
+
+    database = database or current()
+    runner = _runner(database, 0)
+    chosen = histories() if history is None and to is None else [_history(history or BUILT_IN)]
+    upto = find(to, scan(chosen[0])).name if to is not None else None
+    rows = [] if books.is_missing(database) else books.applied(database)
+    before = in_order(rows)
+    steps: list[Step] = []
+    for each in chosen:
+        compared = compare(each, rows)
+        check(compared)
+        for file in compared.pending:
+            if upto is not None and file.name > upto:
+                break
+            for step in runner.collect(file, before=before):
+                steps += [Step(file.history, file.name, step.tag, sql, step.line) for sql in step.lines(database)]
+            before = [*before, file]
+    return Rows(steps)

@@ -1,0 +1,70 @@
+"""The environment stamp: a database says by itself that it is production, and dangerous work then asks twice."""
+
+from __future__ import annotations
+
+import re
+
+from datapkg.kit.database import current, override, run_in_transaction
+from datapkg.kit.engines import KitDatabase
+from datapkg.kit.errors import EnvironmentGuardError, ValidationError
+from datapkg.operations.bookkeeping import Setting
+from datapkg.operations.migrations.history import ensure_bookkeeping, has_books, refuse_foreign, setting
+
+__all__ = ["DEFAULT_ENVIRONMENT", "environment", "guard", "set_environment"]
+
+DEFAULT_ENVIRONMENT = "development"
+_KEY = "environment"
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}\Z")
+
+
+def environment(*, database: KitDatabase | None = None) -> str:
+    """Return the environment that the database is stamped with; ``development`` unless set."""
+    value = setting(database or current(), _KEY)
+    return value if isinstance(value, str) else DEFAULT_ENVIRONMENT
+
+
+def set_environment(name: str, *, database: KitDatabase | None = None) -> str:
+    """Stamp the database, and return the name.
+
+    Args:
+        name: ``production``, ``staging``, ``development`` or another lower-case word.
+        database: instead of the database in force.
+
+    Raises:
+        ValidationError: the name is no such word.
+        ForeignDatabaseError: the database is not ours.
+    """
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise ValidationError(
+            {"environment": ["Must be lower-case letters, digits, - and _, at most 50, starting with a letter."]}
+        )
+    with override(database or current()) as chosen:
+        refuse_foreign(chosen)
+
+        @run_in_transaction
+        def write() -> None:
+            if not has_books(chosen):
+                ensure_bookkeeping(chosen)
+            if not Setting.update(value=name).where(Setting.key == _KEY).execute():
+                Setting.create(key=_KEY, value=name)
+
+        write()
+    return name
+
+
+def guard(action: str, *, i_know_this_is: str | None = None, database: KitDatabase | None = None) -> None:
+    """Refuse an action in production unless the caller names the environment.
+
+    Args:
+        action: what is about to be done, for the message: ``"seed --profile demo"``.
+        i_know_this_is: ``"production"``, where that is meant.
+        database: instead of the database in force.
+
+    Raises:
+        EnvironmentGuardError: the database is production, and the caller did not say so.
+    """
+    name = environment(database=database)
+    if name == "production" and i_know_this_is != name:
+        raise EnvironmentGuardError(
+            f"This database is {name}; {action} is refused there.", environment=name, action=action
+        )

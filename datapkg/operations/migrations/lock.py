@@ -1,0 +1,103 @@
+"""The migration lock: at any time one process migrates a database, in one transaction for each migration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from datapkg.kit.engines import KitDatabase, SqliteDatabase
+from datapkg.kit.errors import DatabaseBusyError, MigrationError
+from datapkg.kit.failpoints import reach
+
+__all__ = ["migration_lock", "refuse_open_transaction"]
+
+KEY = int.from_bytes(b"datapkg", "big")
+"""PostgreSQL's advisory lock."""
+
+
+def refuse_open_transaction(database: KitDatabase) -> None:
+    """Refuse to go on inside a transaction.
+
+    Raises:
+        MigrationError: one is open: SQLite could not switch foreign keys off there, and an error would undo part.
+    """
+    if database.in_transaction():
+        raise MigrationError(
+            "Migrations cannot run inside an open transaction.",
+            fix="Commit or leave the transaction first, then migrate.",
+        )
+
+
+@contextmanager
+def migration_lock(database: KitDatabase, timeout: float) -> Iterator[None]:
+    """Hold the lock and one transaction until the block ends; an exception undoes all of it.
+
+    Args:
+        database: the database.
+        timeout: seconds to wait for another process that migrates it.
+
+    Raises:
+        DatabaseBusyError: the other process took longer.
+        MigrationError: a transaction is open already.
+    """
+    refuse_open_transaction(database)
+    held = _sqlite(database, timeout) if isinstance(database, SqliteDatabase) else _postgresql(database, timeout)
+    with held:
+        reach("migrate.after_lock")
+        yield
+
+
+@contextmanager
+def _sqlite(database: SqliteDatabase, timeout: float) -> Iterator[None]:
+    with database.alone(timeout):
+        before = {name: database.fetch(f"PRAGMA {name}", ())[0][0] for name in ("foreign_keys", "busy_timeout")}
+        # A rebuild drops a parent table: with foreign keys on its children's rows would go too. The pragma does
+        # nothing inside a transaction, so it stands before.
+        database.execute_sql("PRAGMA foreign_keys = OFF")
+        database.execute_sql(f"PRAGMA busy_timeout = {math.ceil(timeout * 1000)}")
+        try:
+            if database.fetch("PRAGMA foreign_keys", ())[0][0]:
+                refuse_open_transaction(database)
+                raise MigrationError(
+                    "Migrations cannot run inside an open transaction.",
+                    fix="Commit the connection's transaction first.",
+                )
+            reach("migrate.before_lock")
+            with ExitStack() as stack:
+                try:
+                    stack.enter_context(database.atomic("EXCLUSIVE"))
+                except DatabaseBusyError as error:
+                    raise _too_long(timeout) from error
+                yield
+        finally:
+            for name, value in before.items():
+                database.execute_sql(f"PRAGMA {name} = {value}")
+
+
+@contextmanager
+def _postgresql(database: KitDatabase, timeout: float) -> Iterator[None]:
+    reach("migrate.before_lock")
+    with database.atomic():
+        # What another process committed while this one waited has to be seen.
+        database.execute_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        # A server's limits for ordinary statements do not suit migrations. The lock is the transaction's and not the
+        # session's, which a pooler between us and the server would keep.
+        for name, value in (
+            ("lock_timeout", math.ceil(timeout * 1000)),
+            ("statement_timeout", 0),
+            ("idle_in_transaction_session_timeout", 0),
+        ):
+            database.execute_sql(f"SET LOCAL {name} = {value}")
+        try:
+            database.execute_sql(f"SELECT pg_advisory_xact_lock({KEY})")
+        except DatabaseBusyError as error:
+            raise _too_long(timeout) from error
+        yield
+
+
+def _too_long(timeout: float) -> DatabaseBusyError:
+    return DatabaseBusyError(
+        f"Another process has held the migration lock or a write lock for more than {timeout:g} seconds.",
+        fix="Wait until its migration is done and run again, or raise the lock timeout.",
+    )

@@ -1,0 +1,261 @@
+"""Runs migrations: each under the lock, in one transaction with its history row."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg2.extensions
+
+from datapkg.kit.dialect.alter_sqlite import check_foreign_keys
+from datapkg.kit.engines import KitDatabase, SqliteDatabase
+from datapkg.kit.errors import DatabaseBusyError, DatapkgError, MigrationError, UnsafeMigrationError
+from datapkg.kit.failpoints import reach
+from datapkg.operations.migrations import history as books
+from datapkg.operations.migrations.files import History, MigrationFile, histories, scan
+from datapkg.operations.migrations.history import Applied
+from datapkg.operations.migrations.lock import migration_lock
+from datapkg.operations.migrations.migrator import KitMigrator
+from datapkg.operations.migrations.recorder import collecting, recorder_for, running
+from datapkg.operations.migrations.status import check, compare
+from datapkg.operations.migrations.steps import CollectedStep, FunctionStep, RawStep
+
+__all__ = ["Done", "Runner"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Done:
+    """One migration that was run, or undone.
+
+    Attributes:
+        history: whose it is.
+        name: its name.
+        seconds: how long it took.
+    """
+
+    history: str
+    name: str
+    seconds: float
+
+
+class Runner:
+    """Runs and undoes migrations of a database.
+
+    Args:
+        database: the database.
+        timeout: seconds to wait for the lock.
+    """
+
+    def __init__(self, database: KitDatabase, *, timeout: float = 60) -> None:
+        self.database, self.timeout = database, timeout
+        self.recorder = recorder_for(database)
+        self._migrator = KitMigrator(self.recorder)
+        self._replayed: list[MigrationFile] = []
+
+    # Collecting -------------------------------------------------------------------------------------------
+
+    def collect(
+        self, file: MigrationFile, *, before: Sequence[MigrationFile], down: bool = False
+    ) -> list[CollectedStep]:
+        """Return the steps of a file; nothing is run, and the model state is the file's from then on.
+
+        Args:
+            file: the migration.
+            before: the migrations that the database has been through, in the order in which it was.
+            down: the steps of its rollback.
+
+        Raises:
+            MigrationError: the file, or one before it, fails.
+        """
+        if self._replayed != list(before):
+            self._migrator, self._replayed = KitMigrator(self.recorder), []
+            for each in before:
+                self._collect(each, down=False, fake=True)
+                self._replayed.append(each)
+        try:
+            return self._collect(file, down=down, fake=False)
+        finally:
+            # Half a file's state is no state; a rollback's is that of another list of files.
+            self._replayed.append(file)
+
+    def _collect(self, file: MigrationFile, *, down: bool, fake: bool) -> list[CollectedStep]:
+        with blame(file), collecting(self.recorder):
+            up, back = file.read()
+            if down and back is None:
+                raise irreversible(file)
+            self._migrator.begin_file(str(file.path), file.module)
+            (back if down and back else up)(self._migrator, self.recorder, fake=fake)
+            return self._migrator.take()
+
+    def forget(self) -> None:
+        """Forget the model state, after a failure or a rollback."""
+        self._replayed = []
+        self._migrator = KitMigrator(self.recorder)
+
+    # Running ----------------------------------------------------------------------------------------------
+
+    def apply_next(self, history: History, *, upto: str | None) -> Done | None:
+        """Apply the next pending migration of a history, or find that there is none.
+
+        Args:
+            history: whose.
+            upto: the last one to apply.
+
+        Raises:
+            MigrationError: it failed; the database is as it was.
+        """
+        started = time.monotonic()
+        try:
+            with migration_lock(self.database, self.timeout):
+                books.ensure_bookkeeping(self.database)
+                reach("migrate.after_bookkeeping")
+                # Only now, behind the lock, is it certain what other processes have done.
+                rows = books.applied(self.database)
+                compared = compare(history, rows)
+                check(compared)
+                file = next((file for file in compared.pending if upto is None or file.name <= upto), None)
+                if file is None:
+                    return None
+                self._run(file, self.collect(file, before=in_order(rows)))
+                reach("migrate.after_steps")
+                books.add(self.database, file)
+                reach("migrate.after_history")
+        except BaseException:
+            self.forget()
+            raise
+        reach("migrate.after_commit")
+        seconds = time.monotonic() - started
+        logger.info("applied %s", file.name, extra={"history": history.name, "duration_s": seconds})
+        return Done(history.name, file.name, seconds)
+
+    def undo(self, file: MigrationFile) -> Done:
+        """Undo one applied migration by its rollback.
+
+        Raises:
+            MigrationError: it has none, or it failed; the database is as it was.
+        """
+        started = time.monotonic()
+        try:
+            with migration_lock(self.database, self.timeout):
+                rows = books.applied(self.database)
+                if not any((row.history, row.name) == (file.history, file.name) for row in rows):
+                    raise MigrationError(
+                        f"{file.name} is not applied any more.", fix="Another process undid it; look at the status."
+                    )
+                self._run(file, self.collect(file, before=in_order(rows), down=True))
+                reach("migrate.after_steps")
+                books.remove(self.database, file)
+                reach("migrate.after_history")
+        finally:
+            self.forget()
+        reach("migrate.after_commit")
+        seconds = time.monotonic() - started
+        logger.info("rolled back %s", file.name, extra={"history": file.history, "duration_s": seconds})
+        return Done(file.history, file.name, seconds)
+
+    def require_rollback(self, file: MigrationFile) -> None:
+        """Refuse a migration that cannot be undone, before anything is.
+
+        Raises:
+            MigrationError: it has no rollback.
+        """
+        with blame(file), collecting(self.recorder):
+            if file.read()[1] is None:
+                raise irreversible(file)
+
+    def mark(self, file: MigrationFile) -> Done:
+        """Record a migration as applied, as its file stands now, without running it."""
+        started = time.monotonic()
+        with migration_lock(self.database, self.timeout):
+            books.ensure_bookkeeping(self.database)
+            rows = books.applied(self.database)
+            if any((row.history, row.name) == (file.history, file.name) for row in rows):
+                books.restamp(self.database, file)
+            else:
+                books.add(self.database, file)
+        return Done(file.history, file.name, time.monotonic() - started)
+
+    def enable_wal(self) -> None:
+        """Switch a new SQLite file to WAL; other processes may be about to do the same."""
+        if not isinstance(self.database, SqliteDatabase) or books.has_books(self.database):
+            return
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                return self.database.enable_wal()
+            except DatabaseBusyError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def _run(self, file: MigrationFile, steps: Sequence[CollectedStep]) -> None:
+        with running(self.recorder, self.database):
+            for step in steps:
+                with blame(file, line=step.line):
+                    step.run(self.database)
+                    if isinstance(step, (RawStep, FunctionStep)) and not _is_open(self.database):
+                        raise UnsafeMigrationError(
+                            "The step ended the migration's transaction; what came before it is committed.",
+                            fix="Take the COMMIT or ROLLBACK out of it, and look at what is there by hand.",
+                        )
+                reach("migrate.after_step")
+        if isinstance(self.database, SqliteDatabase):
+            with blame(file):
+                check_foreign_keys(self.database)
+
+
+def in_order(rows: Sequence[Applied]) -> list[MigrationFile]:
+    """Return the files of applied migrations as they happened: histories interleaved by time, each in its own order."""
+    names = {(row.history, row.name) for row in rows}
+    waiting = {
+        each.name: [file for file in scan(each) if (file.history, file.name) in names][::-1] for each in histories()
+    }
+    return [waiting[row.history].pop() for row in rows if waiting.get(row.history)]
+
+
+def irreversible(file: MigrationFile) -> MigrationError:
+    """Return the error for a migration without a rollback."""
+    return MigrationError(
+        f"{file.path.name} has no function rollback, so it cannot be undone.",
+        fix="Restore a backup, or write a new migration that brings the tables into the shape you want.",
+        file=str(file.path),
+    )
+
+
+def _is_open(database: KitDatabase) -> bool:
+    connection = database.connection()  # type: ignore[no-untyped-call]  # Peewee's
+    if isinstance(database, SqliteDatabase):
+        return bool(connection.in_transaction)
+    return bool(connection.get_transaction_status() != psycopg2.extensions.TRANSACTION_STATUS_IDLE)
+
+
+@contextmanager
+def blame(file: MigrationFile, *, line: int = 0) -> Iterator[None]:
+    """Name the file, and the line in it, in whatever goes wrong."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MigrationError) and "file" in error.meta:
+            raise
+        in_file = [
+            place.lineno for place in traceback.extract_tb(error.__traceback__) if place.filename == str(file.path)
+        ]
+        found = (in_file[-1] if in_file else None) or line
+        if isinstance(error, SyntaxError) and error.filename == str(file.path):
+            found = error.lineno or 0
+        kind = UnsafeMigrationError if isinstance(error, UnsafeMigrationError) else MigrationError
+        why = error.why if isinstance(error, DatapkgError) else f"{type(error).__name__}: {error}"
+        fix = error.fix if isinstance(error, DatapkgError) else "Mend the file"
+        raise kind(
+            f"{file.path.name}{f', line {found},' if found else ''} failed: {why.rstrip('.')}.",
+            fix=f"{fix.rstrip('.')}; the database is as it was, so just run again.",
+            file=str(file.path),
+            line=found or None,
+            migration=file.name,
+        ) from error

@@ -1,0 +1,108 @@
+"""One way for whole rows to get into tables: what seeds use, and what moves data in general.
+
+A row writer takes rows in the form they are stored in (a finished run, a past date, an old document), applies the
+schema and the document types, and finds out what a row would change.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+from uuid import UUID
+
+import peewee as pw
+
+from datapkg.kit.documents import Document
+from datapkg.kit.errors import DatapkgError, ValidationError
+from datapkg.kit.fields import DocumentField, ForeignKey, JSONField
+from datapkg.kit.json_values import parse_json
+from datapkg.kit.jsontext import Encoded, encode
+from datapkg.kit.models import Model
+from datapkg.kit.schemas import Schema, load
+from datapkg.kit.statements import insert
+
+__all__ = ["RowWriter"]
+
+
+class RowWriter:
+    """Writes rows of one table.
+
+    Args:
+        model: the table.
+        schema: ``"module:Class"`` of the schema for a stored row, by field name.
+    """
+
+    def __init__(self, model: type[Model], schema: str) -> None:
+        module, _, name = schema.partition(":")
+        self.model = model
+        self.schema = cast("type[Schema]", getattr(importlib.import_module(module), name))
+
+    def validate(self, row: Mapping[str, object]) -> dict[str, object]:
+        """Return the row's values ready to be written.
+
+        Raises:
+            ValidationError: with every complaint, paths by field.
+        """
+        problems: dict[str, list[str]] = {}
+        values: dict[str, object] = {}
+        try:
+            values = load(self.schema, dict(row), what=f"row of {self.model._meta.table_name}")
+        except ValidationError as error:
+            problems.update(error.errors)
+        for field in self.model._meta.sorted_fields:
+            if isinstance(field, JSONField) and row.get(field.name) is not None:
+                try:
+                    values[field.name] = self._stored_json(field, row[field.name])
+                except ValidationError as error:
+                    problems.update(error.errors)
+                except DatapkgError as error:  # an unknown version, a corrupt document
+                    problems[field.name] = [error.why]
+        if problems:
+            raise ValidationError(problems, what=f"row of {self.model._meta.table_name}")
+        return values
+
+    def _stored_json(self, field: JSONField, value: object) -> Encoded:
+        """Return a document in the version it comes in, once its upgraded form has passed the current schema."""
+        text = encode(value, path=field.name)
+        if isinstance(field, DocumentField):
+            document: Document = field.document
+            document.validate(document.upgrade(parse_json(str(text))), path=field.name)
+        return text
+
+    def insert(self, values: Mapping[str, object]) -> UUID:
+        """Insert a validated row and return its key."""
+        return cast(UUID, insert(self.model, values).id)
+
+    def changes(self, row: Model, values: Mapping[str, object]) -> dict[str, tuple[object, object]]:
+        """Return ``{field: (stored, given)}`` for the values that differ from a stored row.
+
+        Raises:
+            UnknownSchemaVersionError: a stored document is newer than this code.
+            DocumentError: a stored document is corrupt.
+        """
+        found: dict[str, tuple[object, object]] = {}
+        for name, given in values.items():
+            field = self.model._meta.fields[name]
+            stored = _stored(row, field)
+            if isinstance(field, DocumentField) and stored is not None:
+                field.document.upgrade(stored)  # refuses to replace what newer code wrote
+            comparable = json.loads(given) if isinstance(given, Encoded) else given
+            if stored != comparable:
+                found[name] = (stored, comparable)
+        return found
+
+    def update(self, key: UUID, values: Mapping[str, object]) -> None:
+        """Set these values on a row."""
+        self.model.update(**values).where(self.model.id == key).execute()
+
+
+def _stored(row: Model, field: pw.Field[Any]) -> object:
+    if isinstance(field, JSONField):
+        raw_text = getattr(row.__data__, "raw_text", None)
+        text = raw_text(field.name) if raw_text else None
+        return parse_json(text) if text is not None else row.__data__.get(field.name)
+    if isinstance(field, ForeignKey):
+        return row.__data__.get(field.name)
+    return getattr(row, field.name)

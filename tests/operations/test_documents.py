@@ -1,0 +1,98 @@
+"""Counting and upgrading stored documents."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+
+from datapkg import audit, evaluation
+from datapkg.errors import NotFoundError
+from datapkg.operations import documents as operations
+from datapkg.operations.documents import documents_schema, documents_status, documents_upgrade
+
+CONTENT = {"preamble": "", "template": "", "dimensions": []}
+
+
+def store(db, content):
+    """Put a definition into the table as foreign code would."""
+    key, mark = str(uuid.uuid4()), db.dialect.param
+    instant = "2026-01-02T03:04:05.000000Z"
+    sql = f"INSERT INTO definitions (id, name, content, created_at, updated_at) VALUES ({', '.join([mark] * 5)})"
+    db.change(sql, (key, "n", json.dumps(content), instant, instant))
+    return key
+
+
+def stored(db, key):
+    """Return a definition's content as it is stored."""
+    return json.loads(db.fetch(f"SELECT content FROM definitions WHERE id = {db.dialect.param}", (key,))[0][0])
+
+
+def test_versions_are_counted_apart(db):
+    """Current, old, newer, corrupt and immutable documents each have their row."""
+    evaluation.create_definition("new", content=CONTENT)
+    for content in ({"preamble": "a"}, {"preamble": "b"}, {"schema_version": 7}, [], {"schema_version": "1"}):
+        store(db, content)
+    audit.record("definition", entity_id="1", action="looked", actor="me", details={"a": 1})
+    counted = {(row["column"], row["version"], row["state"]): row["rows"] for row in documents_status()}
+    assert counted[("definitions.content", "1", "current")] == 1
+    assert counted[("definitions.content", "0", "old")] == 2
+    assert counted[("definitions.content", "7", "newer")] == 1
+    assert sum(number for (_, _, state), number in counted.items() if state == "corrupt") == 2
+    assert counted[("audit_logs.details", "1", "current")] == 1
+
+
+def test_old_documents_are_rewritten_in_batches(db):
+    """Every old one becomes current, whatever the batch; the row's time of change stays; again finds nothing."""
+    keys = [store(db, {"preamble": str(number)}) for number in range(7)]
+    seen = []
+    report = documents_upgrade(batch_size=3, progress=seen.append)
+    assert (report.upgraded, report.skipped, list(report.refused)) == (7, 0, [])
+    assert seen == [3, 3, 1]
+    assert [stored(db, key) for key in keys] == [
+        {"schema_version": 1, "preamble": str(number), "template": "", "dimensions": []} for number in range(7)
+    ]
+    assert evaluation.get_definition(keys[0]).updated_at.year == 2026
+    assert evaluation.get_definition(keys[0]).updated_at.month == 1
+    assert documents_upgrade().upgraded == 0
+
+
+def test_documents_that_cannot_be_upgraded_are_reported_and_left(db):
+    """One bad document does not keep the others; newer ones are not touched."""
+    bad = store(db, {"preamble": 3})
+    newer = store(db, {"schema_version": 2})
+    good = store(db, {"preamble": "x"})
+    report = documents_upgrade()
+    assert report.upgraded == 1
+    assert [row["id"] for row in report.refused] == [bad]
+    assert stored(db, bad) == {"preamble": 3}
+    assert stored(db, newer) == {"schema_version": 2}
+    assert stored(db, good)["schema_version"] == 1
+
+
+def test_a_newer_write_wins(db, monkeypatch):
+    """A document that changes between reading and writing the batch is left to whoever changed it."""
+    key = store(db, {"preamble": "old"})
+    read = operations._old_rows
+
+    def read_then_somebody_writes(column, batch_size):
+        for batch in read(column, batch_size):
+            evaluation.update_definition(key, content={**CONTENT, "preamble": "newer write"})
+            yield batch
+
+    # The real functions run; only what happens between the two of them is put in order.
+    monkeypatch.setattr(operations, "_old_rows", read_then_somebody_writes)
+    report = documents_upgrade()
+    assert (report.upgraded, report.skipped) == (0, 1)
+    assert stored(db, key)["preamble"] == "newer write"
+
+
+def test_the_json_schema_describes_the_current_version(db):
+    """It names every field; an unknown document is told with those there are."""
+    schema = documents_schema("definition-content")
+    assert set(schema["properties"]) == {"schema_version", "preamble", "template", "dimensions", "matching_rules"}
+    assert schema["additionalProperties"] is False
+    with pytest.raises(NotFoundError) as caught:
+        documents_schema("definition")
+    assert "definition-content" in caught.value.fix

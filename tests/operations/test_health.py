@@ -1,0 +1,59 @@
+"""Health: each state is told apart, quickly and without secrets."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+import datapkg
+from datapkg.kit.database import open_database
+from datapkg.operations.health import health
+
+
+def test_a_current_database_is_ok(db):
+    """State, engine, version and latency of a database that works."""
+    found = health()
+    assert (found.state, found.ok, found.engine) == ("ok", True, db.dialect.name)
+    assert found.latency_ms > 0
+    assert found.version[0].isdigit()
+    assert "ok" in found._repr_html_()
+
+
+def test_a_database_that_is_behind_says_what_to_run(db):
+    """Pending migrations are named."""
+    datapkg.rollback()
+    found = health()
+    assert (found.state, found.ok) == ("behind", False)
+    assert "datapkg migrate" in found.detail
+
+
+def test_an_empty_database_is_unmigrated(new_url):
+    """No tables at all."""
+    assert health(database=open_database(new_url())).state == "unmigrated"
+
+
+def test_a_foreign_database_is_told(new_url):
+    """Tables, but none of ours."""
+    database = open_database(new_url())
+    database.execute_sql("CREATE TABLE theirs (a INTEGER)")
+    assert health(database=database).state == "foreign"
+    database.close()
+
+
+def test_an_unreachable_server_is_an_answer_not_an_exception():
+    """Nothing listens: unreachable, soon, and without the password."""
+    started = time.monotonic()
+    found = health(database=open_database("postgresql://me:hunter2@127.0.0.1:1/x", connect_timeout=2))
+    assert found.state == "unreachable"
+    assert time.monotonic() - started < 10
+    assert "hunter2" not in str(found.as_dict())
+
+
+@pytest.mark.datapkg_engines("postgresql")
+@pytest.mark.datapkg_commits
+def test_a_read_only_server_is_told(db, datapkg_url):
+    """A server that takes no writes is well enough to read, and says so."""
+    read_only = open_database(f"{datapkg_url}&options=-c%20default_transaction_read_only%3Don")
+    assert health(database=read_only).state == "read-only"
+    read_only.close()
