@@ -16,7 +16,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datapkg import accounts, audit, errors, evaluation, flags, testing
+    from datapkg import accounts, audit, errors, evaluation, flags
     from datapkg.connection import connect, disconnect, using
     from datapkg.kit.database import run_in_transaction, transaction
     from datapkg.kit.documents import Document
@@ -52,7 +52,6 @@ __all__ = [
     "seed",
     "set_environment",
     "status",
-    "testing",
     "transaction",
     "using",
 ]
@@ -81,7 +80,7 @@ _HOME = {
     "transaction": "datapkg.kit.database",
     "using": "datapkg.connection",
 }
-_MODULES = {name: f"datapkg.{name}" for name in ("accounts", "audit", "errors", "evaluation", "flags", "testing")}
+_MODULES = {name: f"datapkg.{name}" for name in ("accounts", "audit", "errors", "evaluation", "flags")}
 
 
 def __getattr__(name: str) -> Any:

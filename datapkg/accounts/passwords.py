@@ -82,6 +82,8 @@ def check_password(stored: str | None, password: str) -> bool:
     from argon2.exceptions import InvalidHashError, VerificationError
 
     hasher = _hasher(_profile[0])
+    if stored is not None and not stored.isascii():
+        stored = None  # argon2-cffi would stumble over the encoding
     try:
         return hasher.verify(stored or _nobodys_hash(_profile[0]), password)
     except VerificationError:

@@ -52,7 +52,9 @@ def _show_plan(settings: Settings, steps: Sequence[Step]) -> None:
     for step in steps:
         if (step.history, step.migration) != heading:
             heading = (step.history, step.migration)
-            lines.append(f"-- {step.migration}" if step.history == "datapkg" else f"-- {step.history}: {step.migration}")
+            lines.append(
+                f"-- {step.migration}" if step.history == "datapkg" else f"-- {step.history}: {step.migration}"
+            )
         lines.append(f"{step.sql};  -- {step.tag}")
     show(settings, [asdict(step) for step in steps], "\n".join(lines) or "Nothing to migrate.")
 

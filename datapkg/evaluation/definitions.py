@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import operator
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
 from datapkg.evaluation.models import Definition
 from datapkg.kit.database import current, run_in_transaction
-from datapkg.kit.errors import ConflictError, NotFoundError, StaleWriteError, ValidationError
+from datapkg.kit.deletion import delete_row
+from datapkg.kit.errors import NotFoundError, StaleWriteError, ValidationError
 from datapkg.kit.jsontext import Encoded
-from datapkg.kit.keys import as_id
+from datapkg.kit.keys import as_id, as_id_text
 from datapkg.kit.models import new_id, now
 from datapkg.kit.results import Rows
 from datapkg.kit.statements import Param, Statement, insert
@@ -145,7 +147,7 @@ def find_definition(definition_id: UUID | str) -> Definition | None:
     Raises:
         ValidationError: the key is not a UUID.
     """
-    return _by_id.one(id=str(as_id(definition_id, "definition_id")))
+    return _by_id.one(id=as_id_text(definition_id, "definition_id"))
 
 
 def get_definition_with_content(definition_id: UUID | str) -> Definition:
@@ -209,14 +211,15 @@ def list_definitions(
         what="list of definitions",
     )
     query = Definition.select()
-    for key, column, compare in (
+    comparisons: tuple[tuple[str, Any, Callable[[Any, Any], Any]], ...] = (
         ("name", Definition.name, operator.eq),
         ("parent_id", Definition.parent, operator.eq),
         ("created_by", Definition.created_by, operator.eq),
         ("created_from", Definition.created_at, operator.ge),
         ("created_before", Definition.created_at, operator.lt),
         ("after", Definition.id, operator.lt),
-    ):
+    )
+    for key, column, compare in comparisons:
         if key in filters:
             query = query.where(compare(column, filters[key]))
     if roots:
@@ -287,23 +290,6 @@ def delete_definition(definition_id: UUID | str) -> None:
 
     Raises:
         NotFoundError: there is none with this key.
-        ConflictError: it has children; they are counted and some are named.
+        ConflictError: it has forks; they are counted.
     """
-    key = as_id(definition_id, "definition_id")
-
-    @run_in_transaction
-    def delete() -> None:
-        children = list(Definition.select().where(Definition.parent == key).order_by(Definition.id).limit(4))
-        if children:
-            named = ", ".join(f"{child.name!r}" for child in children[:3]) + (" …" if len(children) > 3 else "")
-            raise ConflictError(
-                f"The definition {key} has forks: {named}.",
-                fix="Delete the forks first.",
-                constraint="fk_definitions_parent_id",
-                table="definitions",
-                columns=("parent_id",),
-            )
-        if not Definition.delete().where(Definition.id == key).execute():
-            raise NotFoundError("definition", key)
-
-    delete()
+    delete_row(Definition, as_id(definition_id, "definition_id"), entity="definition")

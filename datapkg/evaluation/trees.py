@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import html
+import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 from datapkg.evaluation.models import Definition
 from datapkg.kit.database import current
 from datapkg.kit.dialect import Dialect
 from datapkg.kit.errors import CorruptTreeError, NotFoundError
-from datapkg.kit.keys import as_id
+from datapkg.kit.keys import as_id_text
 from datapkg.kit.results import Rows
-from datapkg.kit.rows import paused_collection
+from datapkg.kit.rows import instance_builder, paused_collection
 from datapkg.kit.statements import Param, Statement
 
 __all__ = [
@@ -39,17 +42,45 @@ WITH RECURSIVE down (id) AS (
   UNION
   SELECT d.id FROM down CROSS JOIN definitions AS d WHERE d.parent_id = down.id
 ) SELECT {columns} FROM down CROSS JOIN definitions AS d WHERE d.id = down.id"""
+_ONE = "SELECT {columns} FROM definitions AS d WHERE d.id = {p}"
+_LEVEL = "SELECT {columns} FROM json_each({p}) AS above CROSS JOIN definitions AS d WHERE d.parent_id = above.value"
 
 
-def _statement(template: str) -> Statement[Definition]:
+def _statement(template: str, param: str = "id") -> Statement[Definition]:
     def build(dialect: Dialect) -> tuple[str, list[Param]]:
         columns = ", ".join(f'd."{column.column_name}"' for column in Definition._meta.sorted_fields)
-        return template.format(p=dialect.param, columns=columns), [Param("id")]
+        return template.format(p=dialect.param, columns=columns), [Param(param)]
 
     return Statement(build, model=Definition)
 
 
-_up, _down = _statement(_UP), _statement(_DOWN)
+_up, _down, _one, _level = _statement(_UP), _statement(_DOWN), _statement(_ONE), _statement(_LEVEL, "ids")
+
+# The driver's rows are put in order by their text, because hashing and comparing a UUID runs Python code.
+_COLUMNS = [column.column_name for column in Definition._meta.sorted_fields]
+_ID, _PARENT = _COLUMNS.index("id"), _COLUMNS.index("parent_id")
+
+
+def _builder() -> Callable[[Sequence[Any]], Definition]:
+    return instance_builder(Definition, current().dialect)
+
+
+def _rows_below(key: str) -> list[Any]:
+    """Return the rows of a definition and of all below it, in any order."""
+    database = current()
+    if not database.dialect.tree_by_level:
+        return _down.tuples(id=key)
+    # All levels from one state of the database; a reader needs no write lock for that.
+    with database.atomic() if database.in_transaction() else database.atomic("DEFERRED"):
+        rows = level = _one.tuples(id=key)
+        while level:
+            below = _level.tuples(ids=json.dumps([row[_ID] for row in level]))
+            # A node has one parent, so the only cycle that can be reached from the root goes through the root.
+            level = [row for row in below if row[_ID] != key]
+            if len(level) < len(below):
+                raise CorruptTreeError("definitions", UUID(key))
+            rows = rows + level
+    return rows
 
 
 def get_ancestors(definition_id: UUID | str, *, include_self: bool = False) -> Rows[Definition]:
@@ -66,20 +97,22 @@ def get_ancestors(definition_id: UUID | str, *, include_self: bool = False) -> R
         NotFoundError: there is no such definition.
         CorruptTreeError: the parents form a cycle.
     """
-    key = as_id(definition_id, "definition_id")
+    key = as_id_text(definition_id, "definition_id")
     with paused_collection():
-        found = {definition.id: definition for definition in _up.all(id=str(key))}
-    if key not in found:
-        raise NotFoundError("definition", key)
-    chain: list[Definition] = []
-    place: UUID | None = key
-    while place is not None:
-        definition = found.pop(place, None)
-        if definition is None:
-            raise CorruptTreeError("definitions", key)
-        definition.depth = len(chain)
-        chain.append(definition)
-        place = definition.parent_id
+        found = {row[_ID]: row for row in _up.tuples(id=key)}
+        if key not in found:
+            raise NotFoundError("definition", UUID(key))
+        build = _builder()
+        chain: list[Definition] = []
+        place: str | None = key
+        while place is not None:
+            row = found.pop(place, None)
+            if row is None:
+                raise CorruptTreeError("definitions", UUID(key))
+            definition = build(row)
+            definition.depth = len(chain)
+            chain.append(definition)
+            place = row[_PARENT]
     return Rows(chain if include_self else chain[1:])
 
 
@@ -152,24 +185,27 @@ def get_definition_tree(root_id: UUID | str) -> TreeNode:
         NotFoundError: there is no such definition.
         CorruptTreeError: the definition descends from itself.
     """
-    key = as_id(root_id, "root_id")
+    key = as_id_text(root_id, "root_id")
     with paused_collection():
-        nodes = {definition.id: TreeNode(definition) for definition in _down.all(id=str(key))}
+        rows = _rows_below(key)
+        build = _builder()
+        nodes = {row[_ID]: TreeNode(build(row), []) for row in rows}
         root = nodes.get(key)
         if root is None:
-            raise NotFoundError("definition", key)
-        # A node has one parent, so the only cycle that can be reached from the root goes through the root.
-        if root.definition.parent_id in nodes:
-            raise CorruptTreeError("definitions", key)
-        for place in sorted(nodes):
-            if place != key:
-                node = nodes[place]
-                nodes[node.definition.parent_id].children.append(node)
-    waiting = [(root, 0)]
-    while waiting:
-        node, depth = waiting.pop()
-        node.definition.depth = depth
-        waiting.extend((child, depth + 1) for child in node.children)
+            raise NotFoundError("definition", UUID(key))
+        rows.sort(key=itemgetter(_ID))
+        for row in rows:
+            if row[_ID] != key:
+                nodes[row[_PARENT]].children.append(nodes[row[_ID]])
+            elif row[_PARENT] in nodes:
+                raise CorruptTreeError("definitions", UUID(key))
+    level, depth = [root], 0
+    while level:
+        below: list[TreeNode] = []
+        for node in level:
+            node.definition.depth = depth
+            below += node.children
+        level, depth = below, depth + 1
     return root
 
 

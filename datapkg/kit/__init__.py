@@ -1,0 +1,1 @@
+"""What every domain stands on: databases, columns, models, documents, validation, errors."""

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import peewee as pw
 
 __all__ = [
-    "ConflictError",
     "ConfigurationError",
+    "ConflictError",
     "CorruptTreeError",
     "DatabaseBusyError",
     "DatabaseUnavailableError",

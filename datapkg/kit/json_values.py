@@ -216,11 +216,11 @@ def parse_json(text: str | bytes) -> object:
         return orjson.loads(text)
     raw = text if isinstance(text, str) else bytes(text).decode("utf-8")
     try:
-        value: object = json.loads(raw, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_parse_float)
+        value: object = _decoder.decode(raw)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     # A lone surrogate comes as itself or as an escape; nobody can write it out again.
-    if BAD_TEXT(raw) or ("\\u" in raw and BAD_TEXT(json.dumps(value, ensure_ascii=False))):
+    if (not raw.isascii() and BAD_TEXT(raw)) or ("\\u" in raw and BAD_TEXT(json.dumps(value, ensure_ascii=False))):
         raise ValueError("a lone surrogate")
     return value
 
@@ -267,6 +267,10 @@ def _parse_float(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError("a number that is not finite")
     return value
+
+
+# Made once: json.loads makes a new one at every call with such hooks, which takes longer than most documents.
+_decoder = json.JSONDecoder(parse_int=_parse_int, parse_float=_parse_float, parse_constant=_parse_float)
 
 
 def canonical_json(value: object) -> str:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID, SafeUUID
 
 import peewee as pw
@@ -31,19 +30,10 @@ _set_safe = UUID.__dict__["is_safe"].__set__
 _unknown = SafeUUID.unknown
 
 
-class Raw(partial[Any]):
-    """A document column as the engine gave it, not parsed yet; calling it parses it.
-
-    A ``partial``, because that is made and called without a Python frame: ``Raw(field.decode, text)``.
-    """
+class Raw(tuple[str]):
+    """A document column as the engine gave it, not parsed yet; a tuple of its text, which is made without Python code."""
 
     __slots__ = ()
-
-    @property
-    def text(self) -> str:
-        """The stored text."""
-        text: str = self.args[0]
-        return text
 
 
 class LazyData(dict[str, Any]):
@@ -53,18 +43,20 @@ class LazyData(dict[str, Any]):
     """
 
     __slots__ = ()
+    decoders: ClassVar[Mapping[str, Callable[[str], Any]]] = {}
+    """What parses each document column; every model has a class of its own with them."""
 
     def __getitem__(self, key: str) -> Any:
         value = dict.__getitem__(self, key)
         if type(value) is Raw:
-            value = value()
+            value = self.decoders[key](value[0])
             dict.__setitem__(self, key, value)
         return value
 
     def raw_text(self, key: str) -> str | None:
         """Return a document's stored text if nobody has decoded it yet."""
         value = dict.get(self, key)
-        return value.text if type(value) is Raw else None
+        return value[0] if type(value) is Raw else None
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a value, decoded, or the default."""
@@ -145,10 +137,11 @@ def paused_collection() -> Iterator[None]:
 def _generate(model: type[M], fields: tuple[Any, ...], dialect: Dialect) -> Builder[M]:
     from datapkg.kit.fields import JSONField
 
+    decoders = {field.name: field.decode for field in fields if isinstance(field, JSONField)}
     names: dict[str, Any] = {
         "new": model.__new__,
         "cls": model,
-        "Data": LazyData if any(isinstance(field, JSONField) for field in fields) else dict,
+        "Data": type("LazyData", (LazyData,), {"__slots__": (), "decoders": decoders}) if decoders else dict,
         "uuid": _uuid,
         "parse": dt.datetime.fromisoformat,
         "UTC": dt.UTC,
@@ -157,7 +150,6 @@ def _generate(model: type[M], fields: tuple[Any, ...], dialect: Dialect) -> Buil
     pairs = []
     for index, field in enumerate(fields):
         names[f"c{index}"] = field.python_value
-        names[f"d{index}"] = getattr(field, "decode", None)
         expression = _expression(field, f"row[{index}]", index, dialect.name)
         if field.null and expression != f"row[{index}]":
             expression = f"None if row[{index}] is None else {expression}"
@@ -191,5 +183,5 @@ def _expression(field: Any, value: str, index: int, engine: str) -> str:
     if kind is kit.BooleanField:
         return f"{value} != 0" if engine == "sqlite" else value
     if isinstance(field, kit.JSONField):
-        return f"Raw(d{index}, {value})"
+        return f"Raw(({value},))"
     return f"c{index}({value})"

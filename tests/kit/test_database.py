@@ -15,6 +15,7 @@ from datapkg.kit.fields import TextField
 from datapkg.kit.models import Model
 from datapkg.testing.databases import RunDatabases
 
+
 class Memo(Model):
     """A table of the tests' own."""
 

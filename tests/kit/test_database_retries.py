@@ -1,4 +1,4 @@
-"""Transactions that collide: really provoked on both engines, run again, and given up after a bounded number of times."""
+"""Transactions that collide: really provoked on both engines, run again, and at last given up."""
 
 from __future__ import annotations
 

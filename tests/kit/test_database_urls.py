@@ -163,7 +163,7 @@ def test_must_exist_creates_nothing(tmp_path: Path) -> None:
     """With must_exist a missing file is an error and stays missing; without, it is made when first used."""
     path = tmp_path / "a.db"
     for attempt in (lambda database: database.connect(), lambda database: database.get_tables()):
-        with pytest.raises(DatabaseUnavailableError, match="a.db"):
+        with pytest.raises(DatabaseUnavailableError, match="There is no SQLite file"):
             attempt(kit.open_database(f"sqlite:///{path}", must_exist=True))
     assert not path.exists()
     database = kit.open_database(f"sqlite:///{path}")

@@ -269,26 +269,29 @@ def test_child_and_parent_both_work_after_a_fork(db: KitDatabase) -> None:
 
 
 @pytest.mark.datapkg_commits
-@pytest.mark.datapkg_engines("postgresql")
-def test_a_fork_leaves_other_threads_sessions_alone(db: KitDatabase) -> None:
-    """The child's exit ends no session of a thread that only the parent has."""
+def test_a_fork_leaves_other_threads_transactions_alone(db: KitDatabase) -> None:
+    """Neither the fork nor the child's exit touches the open transaction of a thread that only the parent has."""
     db.create_tables([Line])
     forked, opened = threading.Event(), threading.Event()
 
-    def worker() -> int:
+    def worker() -> list[str]:
         with kit.transaction():
             Line.create(text="worker")
             opened.set()
             forked.wait(30)
             Line.create(text="worker again")
-        return len(lines())
+        return lines()
+
+    def child() -> None:
+        assert lines() == []
+        gc.collect()
 
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(worker)
         opened.wait(30)
-        in_child(lambda: Line.create(text="child") and None)
+        in_child(child)
         forked.set()
-        assert result.result(30) == 3
+        assert result.result(30) == ["worker", "worker again"]
 
 
 def test_a_child_gets_a_copy_of_the_memory() -> None:

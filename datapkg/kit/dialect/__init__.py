@@ -20,6 +20,8 @@ KNOWN_GAPS = {
     "json_escapes": "SQLite takes an escaped NUL or a lone surrogate inside JSON; PostgreSQL's jsonb refuses both.",
     "json_depth": "Foreign SQL may nest JSON 1,000 deep on SQLite and deeper on PostgreSQL; the kit stops at 100.",
     "nan_null": "SQLite turns a bound NaN into NULL, so a nullable number takes it; PostgreSQL refuses it.",
+    "number_spellings": "SQLite takes '5.0' as an integer and 1e-400 as zero; PostgreSQL refuses both.",
+    "decimal_scaling": "A decimal is a scaled integer on SQLite: 1.25 with two digits after the point is 125 there.",
     "foreign_key_name": "SQLite does not say which foreign key failed; PostgreSQL names it.",
 }
 """What each engine does differently with SQL that was not written through the kit, by name."""

@@ -104,8 +104,11 @@ class Dialect(ABC):
     for_update: str
     """What a SELECT ends with to lock the rows it reads."""
 
+    tree_by_level: bool
+    """Whether a broad tree is read by one query for each level rather than by one recursive query."""
+
     named_lock_sql: str
-    """Takes the lock of the bound name until the transaction ends; empty where a write transaction excludes all others."""
+    """Takes the lock of the bound name until the transaction ends; empty where writers exclude each other anyway."""
 
     restricting_sql: str
     """Lists ``(table, column)`` of every foreign key to the bound table that forbids deleting what it refers to."""

@@ -37,6 +37,7 @@ class PostgresqlDialect(Dialect):
     name = "postgresql"
     param = "%s"
     strict_tables = False
+    tree_by_level = False  # each query is a round trip to the server
     for_update = " FOR UPDATE"
     # Bound to the transaction: a session's lock would hang behind PgBouncer.
     named_lock_sql = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
@@ -145,6 +146,9 @@ END $$"""
             return StorageError(f"PostgreSQL ran out of room or could not use its disk: {text}.", pgcode=code)
         if self.is_disconnect(error) or code.startswith("28") or code == errorcodes.INVALID_CATALOG_NAME:
             return DatabaseUnavailableError(f"PostgreSQL is not reachable: {text}.", pgcode=code or None)
+        if code == errorcodes.DEPENDENT_OBJECTS_STILL_EXIST:  # the detail says what, and holds no values
+            detail = getattr(getattr(cause, "diag", None), "message_detail", None) or ""
+            text = f"{text}: {' '.join(detail.split())}"
         return StatementError(f"PostgreSQL refused the statement: {text}.", pgcode=code or None)
 
     def _conflict(self, cause: BaseException, code: str, text: str) -> ConflictError:

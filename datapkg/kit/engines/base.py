@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypedDict
 
@@ -18,8 +18,9 @@ from datapkg.kit.dialect import Dialect
 from datapkg.kit.dialect.base import driver_error
 from datapkg.kit.errors import DatapkgError, TransactionOwnerError
 
-__all__ = ["KitDatabase", "Options", "leak", "log_slow_queries", "running_task"]
+__all__ = ["KitDatabase", "Lease", "Options", "leak", "log_slow_queries", "running_task"]
 
+peewee_logger = logging.getLogger("peewee")
 slow_logger = logging.getLogger("datapkg.kit.slow_query")
 
 
@@ -150,6 +151,10 @@ class KitDatabase(pw.Database):
     def _drop_if_gone(self, error: BaseException) -> None:
         """Forget a connection that turned out to be dead."""
 
+    def _log_query(self, sql: str, params: object) -> None:
+        # Peewee would log the parameters too, which may be password hashes.
+        peewee_logger.debug(sql)
+
     # Transactions -----------------------------------------------------------------------------------------
 
     def push_transaction(self, transaction: object) -> None:
@@ -197,9 +202,6 @@ class KitDatabase(pw.Database):
         """Ask the engine, within a time limit, for its version and whether it takes no writes."""
         raise NotImplementedError  # each engine asks its own way
 
-    def lock_for_transaction(self, name: str) -> None:
-        """Make transactions that name the same lock run one after the other; held until this one ends."""
-
     # Write gates ------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -234,6 +236,17 @@ class KitDatabase(pw.Database):
             leak(conn)
         self._lock = threading.Lock()
         self._state = _State()
+
+
+class Lease:
+    """Held by a thread's local storage; calls back when the thread ends or drops it, but not in a forked child.
+
+    A fork ends every other thread's storage in the child, before any hook runs, and their connections are the parent's.
+    """
+
+    def __init__(self, ended: Callable[[], object]) -> None:
+        pid = os.getpid()
+        weakref.finalize(self, lambda: ended() if os.getpid() == pid else None).atexit = False
 
 
 def leak(conn: object) -> None:

@@ -6,16 +6,16 @@ import logging
 import select
 import threading
 import time
-import weakref
-from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import peewee as pw
+import psycopg2
 import psycopg2.extensions
 
 from datapkg.kit.dialect import POSTGRESQL
-from datapkg.kit.engines.base import KitDatabase, leak
-from datapkg.kit.errors import DatabaseUnavailableError
+from datapkg.kit.engines.base import KitDatabase, Lease, leak
+from datapkg.kit.errors import ConfigurationError, DatabaseUnavailableError
 
 __all__ = ["PostgresDatabase", "PostgresMixin"]
 
@@ -29,7 +29,13 @@ class PostgresMixin(KitDatabase):
     field_types = {**pw.PostgresqlDatabase.field_types, **POSTGRESQL.field_types}
 
     def _connect(self) -> Any:
-        conn = super()._connect()  # type: ignore[misc]  # not in Peewee's stubs
+        try:
+            conn = super()._connect()  # type: ignore[misc]  # not in Peewee's stubs
+        except psycopg2.ProgrammingError as error:  # its words name the option, never a value
+            raise ConfigurationError(
+                f"The URL has an option that PostgreSQL's driver does not take: {str(error).strip()}.",
+                fix="Correct what follows the question mark in the URL.",
+            ) from None
         # Documents and keys stay text: the kit decodes a document when somebody looks at it, and makes a UUID in a
         # third of the time that the driver takes.
         psycopg2.extensions.register_type(_TEXT, conn)
@@ -67,12 +73,6 @@ class PostgresMixin(KitDatabase):
             )[0]
         return str(row[0]), bool(row[1])
 
-    def lock_for_transaction(self, name: str) -> None:
-        """Make transactions that name the same lock run one after the other; held until this one ends."""
-        # A transaction's lock, not a session's: those are left behind on a pooler's connection. SQLite needs none, as
-        # its transactions hold the write lock from BEGIN.
-        self.execute_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"datapkg.{name}",))
-
     def _set_gate(self, table: str) -> None:
         super()._set_gate(table)
         self.execute_sql("SELECT set_config('datapkg.gate', %s, true)", (table,))
@@ -97,13 +97,6 @@ def _readable(conn: Any) -> bool:
     return bool(select.select([conn], [], [], 0)[0])
 
 
-class _Lease:
-    """Held by a thread's local storage; when the thread ends, its connection goes back to the pool."""
-
-    def __init__(self, give_back: Callable[[], None]) -> None:
-        weakref.finalize(self, give_back).atexit = False
-
-
 class PostgresDatabase(PostgresMixin, pw.PostgresqlDatabase):
     """PostgreSQL with a bounded pool; a thread keeps its connection until it closes it or ends."""
 
@@ -114,10 +107,12 @@ class PostgresDatabase(PostgresMixin, pw.PostgresqlDatabase):
         self._free = threading.Condition()
         self._local = threading.local()
         super().__init__(database, **kwargs)
+        # Peewee's lock would be held by who waits for the pool, against those who bring a connection back.
+        self._lock: Any = nullcontext()
 
     def _connect(self) -> Any:
         conn = self._check_out()
-        self._local.lease = _Lease(lambda: self._give_back(conn))
+        self._local.lease = Lease(lambda: self._give_back(conn))
         return conn
 
     def _check_out(self) -> Any:
@@ -188,3 +183,4 @@ class PostgresDatabase(PostgresMixin, pw.PostgresqlDatabase):
         self._local = threading.local()
         leak(lease_holder)  # its finalizer must not run in the child
         super()._after_fork()
+        self._lock = nullcontext()

@@ -14,7 +14,7 @@ import peewee as pw
 
 from datapkg.kit.dialect import SQLITE
 from datapkg.kit.dialect.sqlite import GATE_FUNCTION
-from datapkg.kit.engines.base import KitDatabase, running_task
+from datapkg.kit.engines.base import KitDatabase, Lease, leak, running_task
 from datapkg.kit.errors import DatabaseBusyError, DatabaseUnavailableError
 
 __all__ = ["MemoryDatabase", "SqliteDatabase", "SqliteFileDatabase"]
@@ -67,6 +67,11 @@ class SqliteDatabase(KitDatabase, pw.SqliteDatabase):
 class SqliteFileDatabase(SqliteDatabase):
     """A SQLite file: one connection a thread, WAL, write transactions take the lock at BEGIN."""
 
+    def __init__(self, path: str, **kwargs: Any) -> None:
+        self._open: set[sqlite3.Connection] = set()
+        self._local = threading.local()
+        super().__init__(path, **kwargs)
+
     def _connect(self) -> sqlite3.Connection:
         if self.must_exist and not os.path.exists(self.database):
             raise DatabaseUnavailableError(
@@ -74,7 +79,23 @@ class SqliteFileDatabase(SqliteDatabase):
                 fix="Check the path, or run `datapkg migrate` to create it.",
             )
         conn: sqlite3.Connection = super()._connect()  # type: ignore[misc]  # not in Peewee's stubs
+        # Kept here until its thread ends: in a forked child nothing may close it, which would roll back on the
+        # parent's files.
+        self._open.add(conn)
+        forget, lost = self._open.discard, conn
+        self._local.lease = Lease(lambda: forget(lost))
         return conn
+
+    def _close(self, conn: Any) -> None:
+        self._local.lease = None
+        super()._close(conn)  # type: ignore[misc]  # not in Peewee's stubs
+
+    def _after_fork(self) -> None:
+        for conn in self._open:
+            leak(conn)
+        leak(self._local)
+        self._open, self._local = set(), threading.local()
+        super()._after_fork()
 
     # A read by key takes 8 µs, and Peewee's layers add 2; they are passed by where nobody is listening to them.
 
@@ -177,10 +198,10 @@ class MemoryDatabase(SqliteDatabase):
         super().__init__(":memory:", check_same_thread=False, **kwargs)
 
     def _connect(self) -> sqlite3.Connection:
-        with self._turn:
-            if self._shared is None:
-                self._shared = super()._connect()  # type: ignore[misc]  # not in Peewee's stubs
-            return self._shared
+        # Peewee's own lock is held here, so only one thread makes it; the turn would wait for a transaction's end.
+        if self._shared is None:
+            self._shared = super()._connect()  # type: ignore[misc]  # not in Peewee's stubs
+        return self._shared
 
     def _close(self, conn: object) -> None:
         pass  # the connection is the database

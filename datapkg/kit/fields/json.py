@@ -21,7 +21,8 @@ class JSONField(Column, pw.JSONField):
     """Any JSON value: JSONB on PostgreSQL, checked text on SQLite.
 
     Peewee's paths (``field["a"]``), ``contains`` and ``has_key`` work on both. Its ``update`` does not: it merges
-    deeply on SQLite and shallowly on PostgreSQL, so replace the document instead.
+    deeply on SQLite and shallowly on PostgreSQL, so replace the document instead. ``==`` with a
+    whole document depends on the order of its keys on SQLite alone.
     """
 
     field_type = "JSON"
@@ -52,7 +53,7 @@ class JSONField(Column, pw.JSONField):
         if value is None or isinstance(value, (pw.Node, jsontext.Encoded)):
             return value
         if isinstance(value, Raw):
-            return jsontext.Encoded(value.text)
+            return jsontext.Encoded(value[0])
         return self.encode(value)
 
     def encode(self, value: Any) -> jsontext.Encoded:

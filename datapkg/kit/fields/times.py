@@ -26,6 +26,8 @@ class TimestampField(Column):
 
     def db_value(self, value: Any) -> Any:
         """Return the driver's value, or raise the error that says why the column refuses it."""
+        if type(value) is dt.datetime and value.tzinfo is UTC:
+            return value.isoformat("T", "microseconds")[:26] + "Z"  # as below, in half the time
         if value is None or isinstance(value, pw.Node):
             return value
         if not isinstance(value, dt.datetime):

@@ -6,14 +6,26 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from datapkg.kit.engines import KitDatabase, SqliteDatabase
+import psycopg2.extensions
+
+from datapkg.kit.engines import KitDatabase, MemoryDatabase, SqliteDatabase
 from datapkg.kit.errors import DatabaseBusyError, MigrationError
 from datapkg.kit.failpoints import reach
 
-__all__ = ["migration_lock", "refuse_open_transaction"]
+__all__ = ["in_driver_transaction", "migration_lock", "refuse_open_transaction"]
 
 KEY = int.from_bytes(b"datapkg", "big")
 """PostgreSQL's advisory lock."""
+
+
+def in_driver_transaction(database: KitDatabase) -> bool:
+    """Whether the connection, if there is one, is in a transaction, also one that Peewee knows nothing of."""
+    if database.is_closed():
+        return False
+    connection = database.connection()  # type: ignore[no-untyped-call]  # Peewee's
+    if isinstance(database, SqliteDatabase):
+        return bool(connection.in_transaction)
+    return bool(connection.get_transaction_status() != psycopg2.extensions.TRANSACTION_STATUS_IDLE)
 
 
 def refuse_open_transaction(database: KitDatabase) -> None:
@@ -22,7 +34,9 @@ def refuse_open_transaction(database: KitDatabase) -> None:
     Raises:
         MigrationError: one is open: SQLite could not switch foreign keys off there, and an error would undo part.
     """
-    if database.in_transaction():
+    # On the one connection of an in-memory database the driver's transaction may be another thread's.
+    shared = isinstance(database, MemoryDatabase)
+    if database.in_transaction() or (not shared and in_driver_transaction(database)):
         raise MigrationError(
             "Migrations cannot run inside an open transaction.",
             fix="Commit or leave the transaction first, then migrate.",
@@ -57,12 +71,6 @@ def _sqlite(database: SqliteDatabase, timeout: float) -> Iterator[None]:
         database.execute_sql("PRAGMA foreign_keys = OFF")
         database.execute_sql(f"PRAGMA busy_timeout = {math.ceil(timeout * 1000)}")
         try:
-            if database.fetch("PRAGMA foreign_keys", ())[0][0]:
-                refuse_open_transaction(database)
-                raise MigrationError(
-                    "Migrations cannot run inside an open transaction.",
-                    fix="Commit the connection's transaction first.",
-                )
             reach("migrate.before_lock")
             with ExitStack() as stack:
                 try:

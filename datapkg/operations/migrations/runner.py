@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import psycopg2.extensions
-
 from datapkg.kit.dialect.alter_sqlite import check_foreign_keys
 from datapkg.kit.engines import KitDatabase, SqliteDatabase
 from datapkg.kit.errors import DatabaseBusyError, DatapkgError, MigrationError, UnsafeMigrationError
@@ -18,7 +16,7 @@ from datapkg.kit.failpoints import reach
 from datapkg.operations.migrations import history as books
 from datapkg.operations.migrations.files import History, MigrationFile, histories, scan
 from datapkg.operations.migrations.history import Applied
-from datapkg.operations.migrations.lock import migration_lock
+from datapkg.operations.migrations.lock import in_driver_transaction, migration_lock
 from datapkg.operations.migrations.migrator import KitMigrator
 from datapkg.operations.migrations.recorder import collecting, recorder_for, running
 from datapkg.operations.migrations.status import check, compare
@@ -199,7 +197,7 @@ class Runner:
             for step in steps:
                 with blame(file, line=step.line):
                     step.run(self.database)
-                    if isinstance(step, (RawStep, FunctionStep)) and not _is_open(self.database):
+                    if isinstance(step, (RawStep, FunctionStep)) and not in_driver_transaction(self.database):
                         raise UnsafeMigrationError(
                             "The step ended the migration's transaction; what came before it is committed.",
                             fix="Take the COMMIT or ROLLBACK out of it, and look at what is there by hand.",
@@ -228,13 +226,6 @@ def irreversible(file: MigrationFile) -> MigrationError:
     )
 
 
-def _is_open(database: KitDatabase) -> bool:
-    connection = database.connection()  # type: ignore[no-untyped-call]  # Peewee's
-    if isinstance(database, SqliteDatabase):
-        return bool(connection.in_transaction)
-    return bool(connection.get_transaction_status() != psycopg2.extensions.TRANSACTION_STATUS_IDLE)
-
-
 @contextmanager
 def blame(file: MigrationFile, *, line: int = 0) -> Iterator[None]:
     """Name the file, and the line in it, in whatever goes wrong."""
@@ -251,10 +242,11 @@ def blame(file: MigrationFile, *, line: int = 0) -> Iterator[None]:
             found = error.lineno or 0
         kind = UnsafeMigrationError if isinstance(error, UnsafeMigrationError) else MigrationError
         why = error.why if isinstance(error, DatapkgError) else f"{type(error).__name__}: {error}"
-        fix = error.fix if isinstance(error, DatapkgError) else "Mend the file"
+        # A migration's error says itself what to do; that of a statement speaks to whoever wrote the statement.
+        fix = error.fix.rstrip(".") if isinstance(error, MigrationError) else "Mend the file and run again"
         raise kind(
             f"{file.path.name}{f', line {found},' if found else ''} failed: {why.rstrip('.')}.",
-            fix=f"{fix.rstrip('.')}; the database is as it was, so just run again.",
+            fix=f"{fix}; the database is as it was before this migration.",
             file=str(file.path),
             line=found or None,
             migration=file.name,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datapkg import registry
 from datapkg.kit import failpoints
-from datapkg.kit.database import current, run_in_transaction
+from datapkg.kit.database import current, lock, run_in_transaction
 from datapkg.kit.errors import SeedError
 from datapkg.kit.results import Rows
 from datapkg.operations import migrations
@@ -119,7 +119,7 @@ def _of_domain(seed_files: list[SeedFile], name: str) -> list[SeedFile]:
 
 def _apply(seed_files: list[SeedFile], diff: bool) -> Rows[SeedChange]:
     # Two programs seeding at once would both find a row missing: the second waits here.
-    current().lock_for_transaction("seed")
+    lock("seed")
     changes = Applier().apply(seed_files)
     if diff:
         raise _Undo(changes)

@@ -1,0 +1,72 @@
+"""Documentation is executed: what README.md and docs/ show works in an empty folder, with the installed package."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def run(document: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a document's blocks in a folder, with the package's commands on the PATH and no database named."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "PYTHONPATH")}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
+    return subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("run_document.py")), str(document)],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_code_in_the_documentation_works(document: Path, tmp_path: Path) -> None:
+    """Every block runs, in order, and prints what the document says it prints."""
+    result = run(document, tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+FAULTS = {
+    "python": "```python\nimport no_such_module\n```\n",
+    "a name of no earlier block": "```python\na = 1\n```\n```python\nassert a == b\n```\n",
+    "pycon": "```pycon\n>>> 1 + 1\n3\n```\n",
+    "command": "```console\n$ false\n```\n",
+    "second command": "```bash\n$ true\n$ exit 3\n```\n",
+    "output": "```console\n$ echo one\ntwo\n```\n",
+    "exit": "```python\nraise SystemExit\n```\n",
+}
+
+
+@pytest.mark.parametrize("text", FAULTS.values(), ids=FAULTS)
+def test_a_block_that_does_not_work_is_reported(text: str, tmp_path: Path) -> None:
+    """A wrong block of each kind fails the run, and the report names the file."""
+    document = tmp_path / "wrong.md"
+    document.write_text(text, encoding="utf-8")
+    result = run(document, tmp_path)
+    assert result.returncode == 1
+    assert "wrong.md" in result.stderr
+
+
+def test_blocks_run_in_order_in_one_namespace_and_folder(tmp_path: Path) -> None:
+    """Names and files made in one block are there in the next, of whatever kind; a block marked not run is not."""
+    document = tmp_path / "right.md"
+    document.write_text(
+        "```python\nfrom pathlib import Path\nPath('made').write_text('seven')\n```\n"
+        "```console\n$ cat made\nseven\n$ echo abc; echo def\na...\n```\n"
+        "```pycon\n>>> text = Path('made').read_text()\n>>> text\n'seven'\n```\n"
+        "<!-- not run: it would end badly -->\n```python\nraise SystemExit('run all the same')\n```\n"
+        "```json\n{not code}\n```\n"
+        "```python\nassert text == 'seven'\n```\n",
+        encoding="utf-8",
+    )
+    result = run(document, tmp_path)
+    assert (result.returncode, result.stdout) == (0, "4 blocks run\n"), result.stderr

@@ -1,0 +1,164 @@
+"""Hostile text in every text and JSON argument is stored faithfully or refused with a ValidationError, on both engines."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from datapkg import accounts, audit, evaluation, flags
+from datapkg.errors import ValidationError
+from datapkg.kit.database import transaction
+
+HOSTILE = [
+    "",
+    " ",
+    "\t\r\n",
+    "\x00",
+    "a\x00b",
+    "\x01\x02\x7f\x80\x9f",
+    "\ud800",
+    "a\udfffb",
+    "\ufeff",
+    "\ufffe\uffff",
+    "\u202eright to left\u202c",
+    "\u200b\u200c\u200d\u2060",
+    "é",
+    "e\u0301",
+    "\u1e9b\u0323",
+    "ﷺ",
+    "𝔘𝔫𝔦𝔠𝔬𝔡𝔢",
+    "👩‍👩‍👧‍👦🏳️‍🌈",
+    "Z" + "\u0301" * 300,
+    "'",
+    '"',
+    "`",
+    "\\",
+    "\\'",
+    "\\u0000",
+    "\\\\u0000",
+    "%",
+    "%s",
+    "%(name)s",
+    "{}",
+    "{0}",
+    "$1",
+    "?",
+    ":name",
+    "'; DROP TABLE users; --",
+    "' OR '1'='1",
+    "1; SELECT pg_sleep(10)",
+    "/* */",
+    "NULL",
+    "null",
+    "true",
+    "NaN",
+    "Infinity",
+    "-0",
+    "1e400",
+    "0x10",
+    "[]",
+    '{"a": 1}',
+    "<script>alert(1)</script>",
+    "</td><img src=x onerror=alert(1)>",
+    "&amp;&#0;",
+    "../../etc/passwd",
+    "file:///etc/passwd",
+    "$(reboot)",
+    "`reboot`",
+    "${HOME}",
+    "{{7*7}}",
+    "\x1b[31mred\x1b[0m",
+    "a" * 100_001,
+    "é" * 201,
+]
+
+numbers = itertools.count()
+
+
+def email():
+    """Return an address that is not taken."""
+    return f"u{next(numbers)}@example.com"
+
+
+def content(text):
+    """Return a definition's content with the text in every place."""
+    dimension = {"name": text or "n", "values": [text or "v"], "description": text}
+    return {"preamble": text, "template": text, "dimensions": [dimension], "matching_rules": text}
+
+
+def definition(text):
+    made = evaluation.create_definition("n", content=content(text))
+    read = evaluation.get_definition(made.id).content
+    return {key: value for key, value in read.items() if key != "schema_version"}, content(text)
+
+
+def details(text):
+    entry = audit.record("t", entity_id="1", action="a", actor="me", details={"x": text, "list": [text]})
+    return audit.get_entry(entry.id).details["data"], {"x": text, "list": [text]}
+
+
+def flag(text):
+    key = f"k{next(numbers)}"
+    flags.set_flag(key, description=text)
+    return flags.get_flag(key).description, text
+
+
+# Each writes the text and returns what was read back beside what it should be.
+PLACES = {
+    "user name": lambda text: (accounts.get_user(accounts.create_user(email(), name=text).id).name, text),
+    "definition name": lambda text: (
+        evaluation.get_definition(evaluation.create_definition(text, content=content("x")).id).name,
+        text,
+    ),
+    "definition content": definition,
+    "audit actor": lambda text: (
+        audit.get_entry(audit.record("t", entity_id="1", action="a", actor=text, details={}).id).actor,
+        text,
+    ),
+    "audit entity": lambda text: (
+        audit.get_entry(audit.record("t", entity_id=text, action="a", actor="me", details={}).id).entity_id,
+        text,
+    ),
+    "audit details": details,
+    "flag description": flag,
+    "email": lambda text: (accounts.create_user(text).email, accounts.create_user and text.strip().lower()),
+    "flag key": lambda text: (flags.set_flag(text, enabled=True).key, text),
+    "list filter": lambda text: (evaluation.list_definitions(name=text), []),
+    "find by email": lambda text: (accounts.find_user_by_email(text), None),
+    "flag subject": lambda text: (flags.is_enabled("missing", subject=text), False),
+    "api key": lambda text: (accounts.authenticate_api_key(text), None),
+}
+
+
+def attempt(place, text):
+    """Write the text there: it comes back as it was, or the refusal is a ValidationError and the transaction goes on."""
+    with transaction():
+        try:
+            stored, expected = PLACES[place](text)
+        except ValidationError as error:
+            assert error.errors
+        else:
+            assert stored == expected
+        assert flags.is_enabled("still working") is False
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_hostile_text_is_stored_faithfully_or_refused(db, place):
+    """No string leads to anything but the same string or a ValidationError."""
+    for text in HOSTILE:
+        attempt(place, text)
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "email"])
+def test_any_text_is_stored_faithfully_or_refused(db, place):
+    """The same for text that nobody thought of, lone surrogates and NUL among it."""
+
+    @settings(max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.text(st.characters(), max_size=120))
+    def check(text):
+        attempt(place, text)
+
+    check()
