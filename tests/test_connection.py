@@ -309,13 +309,14 @@ from datapkg.errors import StorageError
 datapkg.connect(sys.argv[1])
 flags.set_flag("kept", enabled=True)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-size = 400_000
-resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+no_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, no_limit[1]))
 try:
     for number in range(20_000):
         flags.set_flag(f"f{number}", enabled=True, description="x" * 1900)
 except StorageError as error:
     print("refused", error.code)
+resource.setrlimit(resource.RLIMIT_FSIZE, no_limit)  # the full disk is over: what measures coverage writes files too
 """
     result = subprocess.run([sys.executable, "-c", code, datapkg_url], capture_output=True, text=True)
     assert result.stdout.split() == ["refused", "storage"], result.stderr

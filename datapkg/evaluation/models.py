@@ -32,6 +32,10 @@ class Definition(MutableModel):
     created_by_id: UUID | None
     depth: int | None = None  # set by the tree functions only; not a column
 
+    def public(self) -> dict[str, object]:
+        """Return the columns as a dictionary for people, and the depth where a tree function set it."""
+        return super().public() if self.depth is None else {"depth": self.depth, **super().public()}
+
     class Meta:
         table_name = "definitions"
         indexes = ((("created_at",), False),)

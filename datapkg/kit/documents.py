@@ -36,7 +36,6 @@ from datapkg.kit.json_values import (
     normalise,
     parse_json,
 )
-from datapkg.kit.traced import last_place
 
 if TYPE_CHECKING:
     from datapkg.kit.schemas import Schema
@@ -196,13 +195,13 @@ class Document:
         except RecursionError as error:
             raise DocumentError(self.name, "it is nested too deeply", version=version) from error
         for number in range(version, self.version):
-            content = self._step(number, content, stored, version)
+            content = self._step(number, content, version)
         if isinstance(content, list):
             return content
         assert isinstance(content, dict)
         return {VERSION_KEY: self.version, **{key: each for key, each in content.items() if key != VERSION_KEY}}
 
-    def _step(self, number: int, content: object, stored: object, version: int) -> object:
+    def _step(self, number: int, content: object, version: int) -> object:
         step = self.upcasters[number]
         try:
             result = step(content)
@@ -213,7 +212,6 @@ class Document:
                 self.name,
                 f"v{number}_to_v{number + 1} failed with {type(error).__name__}: {_reason(error)}",
                 version=version,
-                path=last_place(self.upcasters[version : number + 1], stored),
             ) from error
         if not isinstance(result, list if self.listed else dict):
             why = f"v{number}_to_v{number + 1} gave {type(result).__name__}"

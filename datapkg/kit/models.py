@@ -90,6 +90,19 @@ class _BuilderCursor(pw.CursorWrapper):
         self.process_row = build  # type: ignore[method-assign]  # Peewee sets it as an attribute
 
 
+class _Late:
+    """An attribute made when somebody first asks for it; most rows are only read, and never need it."""
+
+    def __init__(self, name: str, make: type) -> None:
+        self.name, self.make = name, make
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return None
+        made = instance.__dict__[self.name] = self.make()
+        return made
+
+
 class Model(pw.Model):
     """A row with a UUIDv7 key and the time it was made. Inherit it for tables of your own.
 
@@ -104,6 +117,7 @@ class Model(pw.Model):
     created_at = TimestampField(default=now)
 
     _fresh = False
+    bookkeeping_made_late = True
 
     class Meta:
         database = proxy
@@ -127,18 +141,25 @@ class Model(pw.Model):
         return int(written)
 
     def public(self) -> dict[str, object]:
-        """Return the columns as a dictionary, secrets left out, keys as UUIDs."""
+        """Return the columns as a dictionary for people: secrets left out, the row's own times last."""
         data = self.__data__
-        return {field.column_name: data.get(field.name) for field in self._meta.sorted_fields if not _secret(field)}
+        shown = {field.column_name: data.get(field.name) for field in self._meta.sorted_fields if not _secret(field)}
+        for name in ("created_at", "updated_at"):
+            if name in shown:
+                shown[name] = shown.pop(name)
+        return shown
 
     @classmethod
     def validate_model(cls) -> None:
         """Peewee's hook for a class that has just been made."""
+        # Peewee's notes of loaded parents and of changed columns, which the row builder leaves out.
+        cls.__rel__, cls._dirty = _Late("__rel__", dict), _Late("_dirty", set)  # type: ignore[attr-defined]  # not in Peewee's stubs
         # Peewee gives every class a __repr__ of its own, which hides an inherited one.
         cls.__repr__ = cls._describe  # type: ignore[assignment, method-assign]
 
     def _describe(self) -> str:
-        label = next((name for name in ("name", "key", "email", "action") if name in self.__data__), None)
+        shown = {field.name for field in self._meta.sorted_fields if not _secret(field)} & set(self.__data__)
+        label = next((name for name in ("name", "key", "email", "action") if name in shown), None)
         detail = f" {label}={self.__data__[label]!r}" if label else ""
         return f"<{type(self).__name__} {self.__data__.get('id')}{detail}>"
 

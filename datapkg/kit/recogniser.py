@@ -21,7 +21,7 @@ from marshmallow import RAISE, fields, missing, validate
 
 from datapkg.kit import container_fields as containers
 from datapkg.kit import scalar_fields as scalars
-from datapkg.kit.json_values import BAD_TEXT, is_plain
+from datapkg.kit.json_values import has_lone_surrogate, is_plain
 
 __all__ = ["recogniser", "recogniser_source"]
 
@@ -81,7 +81,7 @@ class _Generator:
         self.names: dict[str, Any] = {
             "MISSING": object(),
             "INF": math.inf,
-            "BAD_TEXT": BAD_TEXT,
+            "BAD_TEXT": has_lone_surrogate,
             "IS_PLAIN": is_plain,
             "UUID": uuid.UUID,
             "DATE": dt.date,

@@ -10,6 +10,7 @@ import datetime as dt
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID, SafeUUID
 
@@ -103,6 +104,11 @@ def _uuid(text: str) -> UUID:
     return made
 
 
+# Many rows refer to few: a user's, a run's, a parent's key is the same object in all of them.
+_shared_uuid = lru_cache(maxsize=1024)(_uuid)
+
+_EMPTY = " made.__rel__ = {}\n made._dirty = set()\n"
+
 _builders: dict[tuple[type[pw.Model], str], tuple[tuple[Any, ...], Builder[Any]]] = {}
 
 
@@ -143,6 +149,7 @@ def _generate(model: type[M], fields: tuple[Any, ...], dialect: Dialect) -> Buil
         "cls": model,
         "Data": type("LazyData", (LazyData,), {"__slots__": (), "decoders": decoders}) if decoders else dict,
         "uuid": _uuid,
+        "shared_uuid": _shared_uuid,
         "parse": dt.datetime.fromisoformat,
         "UTC": dt.UTC,
         "Raw": Raw,
@@ -154,6 +161,7 @@ def _generate(model: type[M], fields: tuple[Any, ...], dialect: Dialect) -> Buil
         if field.null and expression != f"row[{index}]":
             expression = f"None if row[{index}] is None else {expression}"
         pairs.append((field.name, expression))
+    made_late = getattr(model, "bookkeeping_made_late", False)
     # Filled item by item, because a dictionary handed to the subclass would be copied.
     filled = "".join(f" data[{name!r}] = {expression}\n" for name, expression in pairs)
     source = (
@@ -161,8 +169,7 @@ def _generate(model: type[M], fields: tuple[Any, ...], dialect: Dialect) -> Buil
         " made = new(cls)\n"
         " made.__data__ = data = Data()\n"
         f"{filled}"
-        " made.__rel__ = {}\n"
-        " made._dirty = set()\n"
+        f"{'' if made_late else _EMPTY}"
         " return made\n"
     )
     exec(compile(source, f"<row builder of {model.__name__}>", "exec"), names)
@@ -177,7 +184,7 @@ def _expression(field: Any, value: str, index: int, engine: str) -> str:
     if kind in (kit.TextField, kit.EnumField, kit.IntegerField, kit.BigIntegerField):
         return value
     if kind is kit.UUIDField:
-        return f"uuid({value})"
+        return f"{'uuid' if field.primary_key else 'shared_uuid'}({value})"
     if kind is kit.TimestampField:
         return f"parse({value})" if engine == "sqlite" else f"{value}.astimezone(UTC)"
     if kind is kit.BooleanField:

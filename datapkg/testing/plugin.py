@@ -7,6 +7,7 @@ for a database. ``docs/testing.md`` is its manual.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,6 +125,18 @@ def _databases(config: pytest.Config) -> RunDatabases:
     return databases
 
 
+@contextmanager
+def _cheap_passwords() -> Iterator[None]:
+    """Hash passwords with little work: 50 ms each would be most of what many tests take."""
+    from datapkg.accounts.passwords import use_profile
+
+    before = use_profile("cheap")
+    try:
+        yield
+    finally:
+        use_profile(before)
+
+
 @pytest.fixture(scope="session")
 def datapkg_databases(pytestconfig: pytest.Config) -> RunDatabases:
     """What makes the run's databases; ``.server()`` is its PostgreSQL server, for databases of a test's own."""
@@ -154,14 +167,14 @@ def datapkg_db(
     """A fresh database with every table of every registered domain, connected for the length of the test.
 
     SQLite in memory; PostgreSQL in a transaction that is undone. With ``@pytest.mark.datapkg_commits`` a SQLite file,
-    or a PostgreSQL database of the test's own.
+    or a PostgreSQL database of the test's own. Passwords are hashed with the cheap profile meanwhile.
     """
     from datapkg.kit.database import bound
 
     node: pytest.Item = request.node
     if node.get_closest_marker("datapkg_commits") is None:
         fresh = datapkg_databases.in_memory() if datapkg_engine == "sqlite" else datapkg_databases.in_transaction()
-        with fresh as database, bound(database):
+        with fresh as database, bound(database), _cheap_passwords():
             yield database
         return
     if datapkg_engine == "sqlite":
@@ -169,7 +182,7 @@ def datapkg_db(
         committed = datapkg_databases.in_file(folders.mktemp("datapkg"))
     else:
         committed = datapkg_databases.in_clone()
-    with committed as (database, url), bound(database):
+    with committed as (database, url), bound(database), _cheap_passwords():
         node.stash[_url] = url
         yield database
 

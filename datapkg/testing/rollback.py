@@ -6,7 +6,9 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Self, cast
 
-import psycopg2.extensions as driver
+import peewee as pw
+import psycopg2 as driver
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR
 
 from datapkg.kit.database import open_database
 from datapkg.kit.engines import KitDatabase, PostgresDatabase
@@ -29,6 +31,7 @@ class RollbackDatabase(PostgresDatabase):
 
     _held: Any = None
     _thread = 0
+    _begun = False
 
     @classmethod
     def of(cls, url: str) -> Self:
@@ -41,8 +44,8 @@ class RollbackDatabase(PostgresDatabase):
     def begin_test(self) -> None:
         """Begin the transaction that the test runs in, and give it to this thread."""
         if self._held is None or self._held.closed:
-            self._held = self._check_out()
-        self._thread = threading.get_ident()
+            self._held = super(PostgresDatabase, self)._connect()  # not through the pool, which it would exhaust
+        self._thread, self._begun = threading.get_ident(), False
         self._raw(f"BEGIN; SAVEPOINT {_STATEMENT}")
 
     def end_test(self) -> None:
@@ -59,11 +62,13 @@ class RollbackDatabase(PostgresDatabase):
         if self._held is not None:
             self._held.close()
             self._held = None
-            self._count = 0
 
     def _raw(self, sql: str) -> None:
-        with self._held.cursor() as cursor:
-            cursor.execute(sql)
+        try:
+            with self._held.cursor() as cursor:
+                cursor.execute(sql)
+        except driver.Error as error:
+            raise self.dialect.translate(cast(pw.PeeweeException, error)) from error
 
     # The connection is the test's ----------------------------------------------------------------------------
 
@@ -91,7 +96,7 @@ class RollbackDatabase(PostgresDatabase):
 
     def execute_sql(self, sql: str, params: Sequence[object] | None = None) -> Any:
         """Run a statement, in a savepoint of its own where no transaction is open."""
-        if self._state.transactions:
+        if self._state.transactions or self._begun:
             return super().execute_sql(sql, params)
         self.connection()  # type: ignore[no-untyped-call]  # untyped in Peewee's stubs
         self._raw(f"RELEASE SAVEPOINT {_STATEMENT}; SAVEPOINT {_STATEMENT}")
@@ -111,16 +116,19 @@ class RollbackDatabase(PostgresDatabase):
         """Set the savepoint that stands for BEGIN; an isolation level is ignored."""
         self.connection()  # type: ignore[no-untyped-call]  # untyped in Peewee's stubs
         self._raw(f"SAVEPOINT {_TRANSACTION}")
+        self._begun = True
 
     def commit(self) -> None:
         """Release the savepoint that stands for the transaction."""
         # COMMIT of a failed transaction is a ROLLBACK, without an error.
-        if self._held.get_transaction_status() == driver.TRANSACTION_STATUS_INERROR:
+        if self._held.get_transaction_status() == TRANSACTION_STATUS_INERROR:
             self.rollback()
         else:
             self._raw(f"RELEASE SAVEPOINT {_TRANSACTION}")
+            self._begun = False
 
     def rollback(self) -> None:
         """Go back to the savepoint that stands for BEGIN."""
+        self._begun = False
         if not self._held.closed:
             self._raw(f"ROLLBACK TO SAVEPOINT {_TRANSACTION}; RELEASE SAVEPOINT {_TRANSACTION}")

@@ -2,7 +2,8 @@
 
 ``python`` blocks share one namespace, ``pycon`` blocks are doctests in it. In ``console`` and ``bash`` blocks the
 lines that start with ``$ `` are run; where output is shown below one, it has to be what the command prints, with
-``...`` standing for any text. A block right after ``<!-- not run: reason -->`` is left alone; any other language
+``...`` standing for any text. A block right after ``<!-- file: name -->`` is written to that file instead of run, for
+a later command to use. A block right after ``<!-- not run: reason -->`` is left alone; any other language
 is not code.
 
 Usage: python run_document.py FILE
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 BLOCK = re.compile(
-    r"(?P<skip><!-- not run: (?P<reason>[^\n]*?) -->\n+)?^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$",
+    r"(?P<skip><!-- not run: (?P<reason>[^\n]*?) -->\n+)?(?:<!-- file: (?P<file>[\w./-]+) -->\n+)?^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 RUNNABLE = ("python", "pycon", "console", "bash")
@@ -27,8 +28,11 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def blocks(text: str) -> Iterator[tuple[int, str, str]]:
-    """Yield line number, language and code of every block that is to be run."""
+    """Yield line number, language and code of every block that is to be run; a file's language is its name."""
     for match in BLOCK.finditer(text):
+        if match["file"]:
+            yield text[: match.start("code")].count("\n") + 1, f"file:{match['file']}", match["code"]
+            continue
         if match["language"] in RUNNABLE and not match["skip"]:
             yield text[: match.start("code")].count("\n") + 1, match["language"], match["code"]
 
@@ -66,7 +70,9 @@ def main(path: str) -> int:
     found = list(blocks(Path(path).read_text(encoding="utf-8")))
     for line, language, code in found:
         try:
-            if language == "python":
+            if language.startswith("file:"):
+                Path(language.removeprefix("file:")).write_text(code, encoding="utf-8")
+            elif language == "python":
                 run_python(code, path, line, namespace)
             elif language == "pycon":
                 run_pycon(code, path, line, namespace)

@@ -157,13 +157,17 @@ def test_differences_are_listed_by_path(db):
     assert evaluation.diff_definitions(first.id, first.id).same
 
 
-def test_a_tree_takes_one_query(db, family):
-    """However deep, ancestors and trees are read by one statement."""
+def test_no_query_is_made_for_each_node(db, family):
+    """Ancestors take one statement however deep; a tree takes at most one for each level, however wide."""
+    for number in range(40):
+        evaluation.fork_definition(family["a"].id, name=str(number))
     seen = []
     db.query_hooks.append(lambda event: seen.append(event.sql))
     try:
-        evaluation.get_definition_tree(family["root"].id)
         evaluation.get_ancestors(family["e"].id)
+        assert len(seen) == 1
+        tree = evaluation.get_definition_tree(family["root"].id)
     finally:
         db.query_hooks.clear()
-    assert len(seen) == 2
+    assert sum(1 for _ in tree.walk()) == 46
+    assert len(seen) - 1 <= 5

@@ -116,7 +116,7 @@ def test_content_of_an_older_version_is_upgraded_and_then_validated() -> None:
     assert caught.value.errors == {"content.dimensions.0.name": ["Length must be between 1 and 20."]}
     with pytest.raises(ValidationError) as caught:
         CONTENT.validate({"schema_version": 0, "dims": [5]}, path="content")
-    assert list(caught.value.errors) == ["content.dims.0"]
+    assert list(caught.value.errors) == ["content"]
 
 
 @pytest.mark.parametrize(

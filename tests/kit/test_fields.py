@@ -123,7 +123,7 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("column", "value", "read"), ACCEPTED, ids=repr)
+@pytest.mark.parametrize(("column", "value", "read"), ACCEPTED, ids=lambda value: repr(value).split(" at 0x")[0])
 def test_accepted_values_come_back(tables: KitDatabase, column: str, value: Any, read: Any) -> None:
     """Each value is stored, found again by equality where it can be, and read as it was given, of the right type."""
     made = Sample.create(**{column: value})
@@ -187,7 +187,7 @@ REFUSED: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("column", "value", "reason"), REFUSED, ids=repr)
+@pytest.mark.parametrize(("column", "value", "reason"), REFUSED, ids=lambda value: repr(value).split(" at 0x")[0])
 def test_refused_values_name_their_column(tables: KitDatabase, column: str, value: Any, reason: str) -> None:
     """Each raises ValidationError with the column's name and the reason, by create, save, update and where."""
     made = Sample.create()

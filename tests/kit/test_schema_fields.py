@@ -155,7 +155,7 @@ ACCEPTED = [
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     ACCEPTED,
-    ids=lambda each: repr(each)[:30] if not isinstance(each, fields.Field) else type(each).__name__,
+    ids=lambda each: repr(each).split(" at 0x")[0][:30] if not isinstance(each, fields.Field) else type(each).__name__,
 )
 def test_a_field_accepts_and_converts(field: fields.Field[Any], value: object, expected: object) -> None:
     """Each field type takes what it should, at its bounds, and gives the plain type."""
@@ -260,7 +260,7 @@ REFUSED: list[tuple[fields.Field[Any], object, str]] = [
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     REFUSED,
-    ids=lambda each: repr(each)[:30] if not isinstance(each, fields.Field) else type(each).__name__,
+    ids=lambda each: repr(each).split(" at 0x")[0][:30] if not isinstance(each, fields.Field) else type(each).__name__,
 )
 def test_a_field_refuses_near_misses(field: fields.Field[Any], value: object, message: str) -> None:
     """Each field type refuses what it must, just beyond its bounds, with a message that says why."""

@@ -66,13 +66,14 @@ def test_a_second_run_does_nothing(database):
     before = migrations.status()
     report = migrations.migrate()
     assert report.applied == []
-    assert str(report) == "Nothing to do."
+    assert (str(report), report._repr_html_()) == ("Nothing to do.", "<p>(no rows)</p>")
     assert migrations.status() == before
 
 
 def test_to_stops_there(database):
     """`to` takes a name or a number, and leaves later ones pending."""
     assert migrations.migrate(to="2").applied == BUILT_IN[:2]
+    assert {step.migration for step in migrations.plan(to="003")} == {BUILT_IN[2]}
     assert migrations.migrate(to=BUILT_IN[2]).applied == [BUILT_IN[2]]
     assert migrations.migrate(to="001").applied == []
     assert migrations.status().pending == BUILT_IN[3:]
@@ -232,6 +233,19 @@ def test_histories_are_replayed_in_the_order_in_which_they_happened(database, fi
         registry.unregister("other")
 
 
+@pytest.mark.datapkg_engines("postgresql")
+def test_another_schema_of_a_server_is_another_database(database, url, connect):
+    """With a search path of one's own, tables are made and looked for there, whatever stands in public."""
+    migrations.migrate()
+    database.execute_sql("CREATE SCHEMA apart")
+    apart = connect(f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3Dapart")
+    assert migrations.status(database=apart).state == "empty"
+    assert migrations.migrate(database=apart).applied == BUILT_IN
+    assert migrations.status(database=apart).state == "current"
+    migrations.rollback(to="zero", database=apart)
+    assert migrations.status().state == "current"
+
+
 def test_an_unknown_history_is_refused(database):
     """Asking for a history that no domain has is an error that lists those there are."""
     with pytest.raises(MigrationError, match="no migration history 'yours'") as caught:
@@ -246,5 +260,5 @@ def test_file_names_are_peewee_migrates():
 
 def test_importing_status_does_not_import_peewee_migrate(start_python):
     """Connecting looks at the status, which must not cost what importing peewee-migrate costs."""
-    code = "import sys; from datapkg.operations import migrations; migrations.status; print('peewee_migrate' in sys.modules)"
+    code = "import sys, datapkg; datapkg.status; print('peewee_migrate' in sys.modules)"
     assert start_python(code) == "False"

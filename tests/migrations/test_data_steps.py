@@ -77,7 +77,7 @@ def test_nothing_of_peewee_is_patched_while_we_replay(database, files):
 
 
 def test_a_data_step_runs_once(database, files, texts):
-    """Later migrations, plans and rollbacks replay the file, but its function and its SQL run only when it is applied."""
+    """Later migrations, plans and rollbacks replay the file; its function and its SQL run only when it is applied."""
     files.write("001_notes", NOTES)
     files.write("002_fill", FILL, "pass")
     migrations.migrate(history="mine", to="2")
@@ -133,7 +133,7 @@ def test_sql_in_an_applied_body_is_refused_at_replay_too(database, files):
     files.write("001_bad", 'database.execute_sql("SELECT 1")')
     files.write("002_notes", NOTES)
     migrations.migrate(resolve_applied="1", history="mine")
-    with pytest.raises(UnsafeMigrationError, match="001_bad.py, line"):
+    with pytest.raises(UnsafeMigrationError, match=r"001_bad\.py, line"):
         migrations.migrate(history="mine")
 
 
@@ -180,7 +180,7 @@ def test_a_migration_cannot_end_its_own_transaction(database, files, body):
     files.write("001_notes", NOTES)
     migrations.migrate(history="mine")
     files.write("002_bad", body)
-    with pytest.raises(UnsafeMigrationError, match="002_bad.py, line"):
+    with pytest.raises(UnsafeMigrationError, match=r"002_bad\.py, line"):
         migrations.migrate(history="mine")
     assert migrations.status().pending[-1] == "mine: 002_bad"
     assert not database.in_transaction()

@@ -210,7 +210,7 @@ def test_two_files_of_one_number_are_refused(database, files):
 def test_a_file_without_migrate_is_refused(database, files):
     """A file that has no function migrate is an error, not a migration that does nothing."""
     (files.folder / "001_empty.py").write_text("def upgrade(): pass\n", encoding="utf-8")
-    with pytest.raises(MigrationError, match="001_empty.py.*has no function migrate"):
+    with pytest.raises(MigrationError, match=r"001_empty\.py.*has no function migrate"):
         migrations.migrate(history="mine")
 
 

@@ -20,6 +20,7 @@ def test_a_current_database_is_ok(db):
     assert "ok" in found._repr_html_()
 
 
+@pytest.mark.datapkg_commits
 def test_a_database_that_is_behind_says_what_to_run(db):
     """Pending migrations are named."""
     datapkg.rollback()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from datapkg.kit.dialect.alterations import Alteration, Sql, refuse_type_change, run_sql
 from datapkg.kit.dialect.base import quote
+from datapkg.kit.dialect.catalog import table_names
 from datapkg.kit.dialect.tables import TableState, Tag, changes, worst
 from datapkg.kit.errors import UnsafeMigrationError
 from datapkg.kit.failpoints import reach
@@ -199,10 +200,7 @@ def _scale(limits: Mapping[str, object]) -> int:
 
 def table_counts(database: KitDatabase) -> dict[str, int]:
     """Return how many rows each table holds."""
-    names = database.fetch(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", ()
-    )
-    return {name: database.fetch(f"SELECT count(*) FROM {quote(name)}", ())[0][0] for (name,) in names}
+    return {name: database.fetch(f"SELECT count(*) FROM {quote(name)}", ())[0][0] for name in table_names(database)}
 
 
 _ORPHANS = """

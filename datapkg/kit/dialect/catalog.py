@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datapkg.kit.engines import KitDatabase
 
-__all__ = ["Catalog", "ColumnFacts", "ForeignKeyFacts", "IndexFacts", "TableFacts", "difference", "read_catalog"]
+__all__ = [
+    "Catalog",
+    "ColumnFacts",
+    "ForeignKeyFacts",
+    "IndexFacts",
+    "TableFacts",
+    "difference",
+    "read_catalog",
+    "table_names",
+]
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,15 @@ class Catalog:
     """Every table of a database, by name; the order of columns does not count."""
 
     tables: Mapping[str, TableFacts]
+
+
+def table_names(database: KitDatabase) -> set[str]:
+    """Return the names of the tables (on PostgreSQL: of the current schema, where Peewee looks in ``public``)."""
+    if database.dialect.name == "sqlite":
+        from datapkg.kit.dialect.catalog_sqlite import NAMES
+    else:
+        from datapkg.kit.dialect.catalog_postgresql import NAMES
+    return {name for (name,) in database.fetch(NAMES, ())}
 
 
 def read_catalog(database: KitDatabase) -> Catalog:

@@ -9,12 +9,15 @@ from datapkg.kit.dialect.catalog import ColumnFacts, ForeignKeyFacts, IndexFacts
 if TYPE_CHECKING:
     from datapkg.kit.engines import KitDatabase
 
-__all__ = ["read_tables"]
+__all__ = ["NAMES", "read_tables"]
 
 _TABLES = """
 SELECT c.oid, c.relname FROM pg_class c
 WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
 """
+NAMES = f"SELECT relname FROM ({_TABLES}) AS t"
+"""The query for the tables' names."""
+
 _COLUMNS = """
 SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid)
 FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

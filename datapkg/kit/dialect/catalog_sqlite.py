@@ -12,7 +12,10 @@ from datapkg.kit.dialect.catalog import ColumnFacts, ForeignKeyFacts, IndexFacts
 if TYPE_CHECKING:
     from datapkg.kit.engines import KitDatabase
 
-__all__ = ["closing_bracket", "normalised", "read_tables"]
+__all__ = ["NAMES", "closing_bracket", "normalised", "read_tables"]
+
+NAMES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+"""The query for the tables' names, SQLite's own left out."""
 
 _TOKENS = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|\s+|\w+|.""", re.S)
 _NAME = r'(?:"((?:[^"]|"")+)"|(\w+))'
@@ -22,9 +25,7 @@ _ANY_CHECK = re.compile(r"\bCHECK\s*\(", re.I)
 
 def read_tables(database: KitDatabase) -> dict[str, TableFacts]:
     """Read every table but SQLite's own, by name."""
-    rows = database.fetch(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", ()
-    )
+    rows = database.fetch(f"SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name IN ({NAMES})", ())
     return {name: _table(database, name, sql) for name, sql in rows}
 
 

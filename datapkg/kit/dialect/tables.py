@@ -125,6 +125,11 @@ def describe(model: type[pw.Model]) -> TableState:
     constraints = {}
     for constraint in meta.constraints or ():
         text = render(constraint)
+        if not _NAME.match(text):
+            raise MigrationError(
+                f"The table {meta.table_name} has a constraint without a name: {text}.",
+                fix=f'Name it: peewee.Check("…", name="ck_{meta.table_name}_…").',
+            )
         constraints[constraint_name(text)] = text
     indexes = {}
     for index in meta.fields_to_index():

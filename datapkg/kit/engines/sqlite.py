@@ -110,7 +110,7 @@ class SqliteFileDatabase(SqliteDatabase):
         return conn
 
     def _refused(self, error: sqlite3.Error) -> Exception:
-        kind = pw.EXCEPTIONS.get(type(error).__name__, pw.DatabaseError)
+        kind = pw.EXCEPTIONS.get(type(error).__name__, pw.DatabaseError)  # type: ignore[attr-defined]  # not in Peewee's stubs
         return self.dialect.translate(kind(error, *error.args))
 
     def fetch(self, sql: str, params: Sequence[object]) -> list[Any]:
@@ -119,7 +119,7 @@ class SqliteFileDatabase(SqliteDatabase):
         if conn is None:
             return super().fetch(sql, params)
         try:
-            return conn.execute(sql, params).fetchall()  # type: ignore[arg-type]  # what fits is the driver's to say
+            return conn.execute(sql, params).fetchall()
         except sqlite3.Error as error:
             raise self._refused(error) from error
 
@@ -129,7 +129,7 @@ class SqliteFileDatabase(SqliteDatabase):
         if conn is None:
             return super().change(sql, params)
         try:
-            return conn.execute(sql, params).rowcount  # type: ignore[arg-type]  # as in fetch
+            return conn.execute(sql, params).rowcount
         except sqlite3.Error as error:
             raise self._refused(error) from error
 
@@ -139,7 +139,7 @@ class SqliteFileDatabase(SqliteDatabase):
         if conn is None:
             return super().change_many(sql, rows)
         try:
-            conn.executemany(sql, rows)  # type: ignore[arg-type]  # as in fetch
+            conn.executemany(sql, rows)
         except sqlite3.Error as error:
             raise self._refused(error) from error
         return len(rows)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from datapkg.kit.database import override
+from datapkg.kit.dialect.catalog import table_names
 from datapkg.kit.engines import KitDatabase, SqliteFileDatabase
 from datapkg.kit.errors import ForeignDatabaseError
 from datapkg.operations.bookkeeping import BOOKKEEPING, AppliedMigration, Setting
@@ -51,13 +52,13 @@ def is_missing(database: KitDatabase) -> bool:
 
 def has_books(database: KitDatabase) -> bool:
     """Whether the database has the package's own tables."""
-    return database.table_exists(AppliedMigration._meta.table_name)
+    return AppliedMigration._meta.table_name in table_names(database)
 
 
 def other_tables(database: KitDatabase) -> list[str]:
     """Return the tables that are not the package's own books."""
     own = {model._meta.table_name for model in BOOKKEEPING}
-    return [name for name in database.get_tables() if name not in own]
+    return sorted(table_names(database) - own)
 
 
 def refuse_foreign(database: KitDatabase) -> None:
@@ -85,9 +86,10 @@ def applied(database: KitDatabase) -> list[Applied]:
 
 def ensure_bookkeeping(database: KitDatabase) -> None:
     """Make the package's own tables where they are missing, in the caller's transaction."""
+    there = table_names(database)
     with override(database):
         for model in BOOKKEEPING:
-            if not database.table_exists(model._meta.table_name):
+            if model._meta.table_name not in there:
                 model.create_table(safe=False)
 
 
@@ -115,7 +117,7 @@ def remove(database: KitDatabase, file: MigrationFile) -> None:
 
 def setting(database: KitDatabase, key: str) -> object:
     """Return a setting's value, or None."""
-    if is_missing(database) or not database.table_exists(Setting._meta.table_name):
+    if is_missing(database) or Setting._meta.table_name not in table_names(database):
         return None
     with override(database):
         row = Setting.get_or_none(Setting.key == key)

@@ -22,6 +22,7 @@ from datapkg.operations.migrations.model_state import (
     bind_again,
     forget_attributes,
     is_on,
+    name_foreign_keys,
     names_of,
     renaming_indexes,
 )
@@ -97,6 +98,7 @@ class KitMigrator(Migrator):
                 f"{model.__name__} is a model of {model.__module__}, which will change while migrations must not.",
                 fix="Define the model, as it is now, inside migrate().",
             )
+        name_foreign_keys(model)
         super().create_model(model)
         self._created.add(model._meta.table_name)
         self._replace_ops(1, create_table(describe(model)))
@@ -116,8 +118,8 @@ class KitMigrator(Migrator):
             model._meta.set_table_name(new_name)
             self.orm.add(model)
             for field in model._meta.sorted_fields:
-                if isinstance(field, pw.ForeignKeyField) and field.constraint_name:
-                    field.constraint_name = f"fk_{new_name}_{field.column_name}"
+                if isinstance(field, pw.ForeignKeyField):
+                    field.constraint_name = None  # named anew, after the table
         return model
 
     def set_append_only(self, model: Any, append_only: bool = True) -> Any:
@@ -339,6 +341,7 @@ class KitMigrator(Migrator):
         before = describe(model)
         fill: dict[str, object] = {}
         yield fill
+        name_foreign_keys(model)
         after = describe(model)
         if before.name in self._created:
             self._created.add(after.name)

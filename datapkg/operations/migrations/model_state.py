@@ -11,7 +11,14 @@ import peewee as pw
 
 from datapkg.kit.models import named_index
 
-__all__ = ["bind_again", "forget_attributes", "is_on", "names_of", "renaming_indexes"]
+__all__ = ["bind_again", "forget_attributes", "is_on", "name_foreign_keys", "names_of", "renaming_indexes"]
+
+
+def name_foreign_keys(model: Any) -> None:
+    """Name the foreign keys that plain Peewee fields leave to the engine as the kit's are."""
+    for field in model._meta.sorted_fields:
+        if isinstance(field, pw.ForeignKeyField) and not field.constraint_name:
+            field.constraint_name = f"fk_{model._meta.table_name}_{field.column_name}"
 
 
 def bind_again(model: Any, name: str, field: Any) -> None:
