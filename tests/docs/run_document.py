@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 BLOCK = re.compile(
-    r"(?P<skip><!-- not run: (?P<reason>[^\n]*?) -->\n+)?(?:<!-- file: (?P<file>[\w./-]+) -->\n+)?^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$",
+    r"(?P<skip><!-- not run: (?P<reason>[^\n]*?) -->\n+)?(?:<!-- file: (?P<file>[\w./-]+) -->\n+)?"
+    r"^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 RUNNABLE = ("python", "pycon", "console", "bash")
