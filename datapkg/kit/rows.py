@@ -32,7 +32,7 @@ _unknown = SafeUUID.unknown
 
 
 class Raw(tuple[str]):
-    """A document column as the engine gave it, not parsed yet; a tuple of its text, which is made without Python code."""
+    """A document column's text as the engine gave it, not parsed yet; a tuple, as that takes no Python code to make."""
 
     __slots__ = ()
 
@@ -157,7 +157,7 @@ def _generate(model: type[M], fields: tuple[Any, ...], dialect: Dialect) -> Buil
     pairs = []
     for index, field in enumerate(fields):
         names[f"c{index}"] = field.python_value
-        expression = _expression(field, f"row[{index}]", index, dialect.name)
+        expression = _expression(field, fields, index, dialect.name)
         if field.null and expression != f"row[{index}]":
             expression = f"None if row[{index}] is None else {expression}"
         pairs.append((field.name, expression))
@@ -177,14 +177,17 @@ def _generate(model: type[M], fields: tuple[Any, ...], dialect: Dialect) -> Buil
     return build
 
 
-def _expression(field: Any, value: str, index: int, engine: str) -> str:
+def _expression(field: Any, fields: tuple[Any, ...], index: int, engine: str) -> str:
     from datapkg.kit import fields as kit
 
+    value = f"row[{index}]"
     kind = type(getattr(field, "rel_field", field))
     if kind in (kit.TextField, kit.EnumField, kit.IntegerField, kit.BigIntegerField):
         return value
     if kind is kit.UUIDField:
-        return f"{'uuid' if field.primary_key else 'shared_uuid'}({value})"
+        # Rows that refer to rows of their own table mostly come together with them.
+        shared = not field.primary_key or any(getattr(each, "rel_model", None) is field.model for each in fields)
+        return f"{'shared_uuid' if shared else 'uuid'}({value})"
     if kind is kit.TimestampField:
         return f"parse({value})" if engine == "sqlite" else f"{value}.astimezone(UTC)"
     if kind is kit.BooleanField:

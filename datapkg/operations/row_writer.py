@@ -14,8 +14,9 @@ from uuid import UUID
 
 import peewee as pw
 
+from datapkg.kit.database import run_statement
 from datapkg.kit.documents import Document
-from datapkg.kit.errors import DatapkgError, ValidationError
+from datapkg.kit.errors import ConfigurationError, DatapkgError, ValidationError
 from datapkg.kit.fields import DocumentField, ForeignKey, JSONField
 from datapkg.kit.json_values import parse_json
 from datapkg.kit.jsontext import Encoded, encode
@@ -23,7 +24,22 @@ from datapkg.kit.models import Model
 from datapkg.kit.schemas import Schema, load
 from datapkg.kit.statements import insert
 
-__all__ = ["RowWriter"]
+__all__ = ["RowWriter", "schema_class"]
+
+
+def schema_class(name: str) -> type[Schema]:
+    """Return the schema that ``"package.module:Class"`` names.
+
+    Raises:
+        ConfigurationError: there is none of this name.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        return cast("type[Schema]", getattr(importlib.import_module(module), attribute))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"The schema {name!r} of a seed table cannot be found: {error}.", fix='Write it as "package.module:Class".'
+        ) from error
 
 
 class RowWriter:
@@ -35,9 +51,8 @@ class RowWriter:
     """
 
     def __init__(self, model: type[Model], schema: str) -> None:
-        module, _, name = schema.partition(":")
         self.model = model
-        self.schema = cast("type[Schema]", getattr(importlib.import_module(module), name))
+        self.schema = schema_class(schema)
 
     def validate(self, row: Mapping[str, object]) -> dict[str, object]:
         """Return the row's values ready to be written.
@@ -89,13 +104,26 @@ class RowWriter:
             if isinstance(field, DocumentField) and stored is not None:
                 field.document.upgrade(stored)  # refuses to replace what newer code wrote
             comparable = json.loads(given) if isinstance(given, Encoded) else given
-            if stored != comparable:
+            if not _same(stored, comparable):
                 found[name] = (stored, comparable)
         return found
 
     def update(self, key: UUID, values: Mapping[str, object]) -> None:
-        """Set these values on a row."""
-        self.model.update(**values).where(self.model.id == key).execute()
+        """Set these values on a row.
+
+        Raises:
+            ConflictError: a constraint refused the change; the transaction goes on.
+        """
+        run_statement(lambda: self.model.update(**values).where(self.model.id == key).execute())
+
+
+def _same(a: object, b: object) -> bool:
+    """Whether two values are equal, where Python alone would take ``true`` for 1."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(value, b[key]) for key, value in a.items())
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return a == b and isinstance(a, bool) == isinstance(b, bool)
 
 
 def _stored(row: Model, field: pw.Field[Any]) -> object:

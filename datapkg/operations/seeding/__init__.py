@@ -71,7 +71,7 @@ def seed(
     *,
     profile: str | None = None,
     domain: str | None = None,
-    files: Sequence[str | Path] = (),
+    files: Sequence[str | Path] | str | Path | None = None,
     diff: bool = False,
     i_know_this_is: str | None = None,
 ) -> SeedReport:
@@ -83,7 +83,7 @@ def seed(
     Args:
         profile: its name; left out, ``demo`` on SQLite and ``base`` on a server.
         domain: only this domain's tables.
-        files: paths of seed files of your own, applied instead of a profile.
+        files: paths of seed files of your own (or one path), applied instead of a profile.
         diff: find out what would change and write nothing.
         i_know_this_is: ``"production"`` to load demo data into a production database all the same.
 
@@ -91,10 +91,16 @@ def seed(
         SeedError: a file, row or reference is wrong; names each. Nothing is written.
         EnvironmentGuardError: demo data in a production database.
     """
-    chosen = "file" if files else profile or default_profile()
-    if files and profile:
+    if files is not None and profile is not None:
         raise SeedError("Both a profile and files were given.", fix="Give one of the two.")
-    seed_files = [read_file(Path(path)) for path in files] if files else profile_files(chosen)
+    if files is None:
+        chosen = default_profile() if profile is None else profile
+        seed_files = profile_files(chosen)
+    else:
+        chosen = "file"
+        seed_files = [read_file(Path(path)) for path in ([files] if isinstance(files, (str, Path)) else files)]
+        if not seed_files:
+            raise SeedError("The list of seed files is empty.", fix="Name a file, or leave the list out.")
     if chosen not in ("base", "file") and not diff:
         migrations.guard(f"seed --profile {chosen}", i_know_this_is=i_know_this_is)
     if domain is not None:

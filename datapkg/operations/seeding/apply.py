@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,15 +13,13 @@ from datapkg.kit import failpoints
 from datapkg.kit.domains import SeedTable
 from datapkg.kit.errors import ConflictError, DocumentError, SeedError, UnknownSchemaVersionError, ValidationError
 from datapkg.kit.fields import ForeignKey
-from datapkg.kit.models import Model
 from datapkg.kit.results import Rows
 from datapkg.operations.bookkeeping import SeedKey
 from datapkg.operations.row_writer import RowWriter
 from datapkg.operations.seeding.files import SeedFile
+from datapkg.operations.seeding.keys import KEY, BadKeyError, Key, key_of_reference, key_of_row, shown
 
 __all__ = ["Applier", "SeedChange"]
-
-KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,19 @@ def seed_tables() -> dict[str, SeedTable]:
     return {name: listed[name] for name in order if name in listed}
 
 
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A seed row on its way into its table."""
+
+    table: str
+    place: str  # file and row, for people
+    key: Key
+    row: dict[str, Any]
+    references: dict[str, tuple[str, Key]] = field(default_factory=dict)  # by field: table and key
+    row_id: UUID | None = None  # once it is written
+    failed: bool = False  # it has a problem, its own or that of a row it refers to
+
+
 class Applier:
     """Applies seed files inside the caller's transaction, collecting every problem before it gives up."""
 
@@ -60,8 +71,9 @@ class Applier:
         self.tables = seed_tables()
         self.changes: Rows[SeedChange] = Rows()
         self.problems: dict[str, list[str]] = {}
-        # What this run has seen: (table, key) to the row, None for a row that had problems of its own.
-        self._seen: dict[tuple[str, str], UUID | None] = {}
+        self._entries: dict[tuple[str, Key], _Entry] = {}
+        # Rows that were there before this run and are referred to; many rows refer to the same.
+        self._known: dict[tuple[str, Key], UUID] = {}
 
     def apply(self, seed_files: Iterable[SeedFile]) -> Rows[SeedChange]:
         """Write what the files say and return a change for each row.
@@ -69,7 +81,7 @@ class Applier:
         Raises:
             SeedError: rows have problems; names file, row and field of each. The caller's transaction must be undone.
         """
-        by_table: dict[str, list[tuple[SeedFile, int, dict[str, Any]]]] = defaultdict(list)
+        by_table: dict[str, list[_Entry]] = defaultdict(list)
         for seed_file in seed_files:
             if seed_file.table not in self.tables:
                 self.problems[seed_file.label] = [
@@ -77,119 +89,154 @@ class Applier:
                 ]
                 continue
             for number, row in enumerate(seed_file.rows, start=1):
-                by_table[seed_file.table].append((seed_file, number, row))
+                entry = self._entry(seed_file.table, f"{seed_file.label} row {number}", row)
+                if entry is not None:
+                    by_table[seed_file.table].append(entry)
         failpoints.reach("seed.before_write")
         for name, table in self.tables.items():
             writer = RowWriter(table.model, table.schema)
-            for seed_file, number, row in by_table.get(name, []):
-                self._row(table, writer, f"{seed_file.label} row {number}", row)
+            for entry in self._parents_first(by_table.get(name, [])):
+                self._write(entry, writer)
+                failpoints.reach("seed.mid_write")
         if self.problems:
             listed = "; ".join(f"{place}: {' '.join(why)}" for place, why in list(self.problems.items())[:10])
+            more = f"; and {len(self.problems) - 10} more" if len(self.problems) > 10 else ""
             raise SeedError(
-                f"The seeds have {len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}: {listed}",
+                f"The seeds have {len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}: {listed}{more}",
                 fix="Correct the named files, rows and fields; nothing was written.",
                 problems=self.problems,
             )
         return self.changes
 
-    def _row(self, table: SeedTable, writer: RowWriter, place: str, given: Mapping[str, Any]) -> None:
-        row = dict(given)
-        name = table.model._meta.table_name
-        key = self._key_of(table, row, place)
-        if key is None:
-            return
-        if (name, key) in self._seen:
-            self.problems[place] = [f"The row {key!r} of {name} stands in the seeds twice."]
-            return
-        self._seen[name, key] = None
-        if not table.natural_key:
-            del row[KEY]
-        if not self._resolve(table.model, row, place):
-            return
+    def _entry(self, name: str, place: str, row: Mapping[str, Any]) -> _Entry | None:
+        """Read a row's own key and those it refers to; nothing is looked up yet, so the order of rows is free."""
+        model = self.tables[name].model
         try:
-            values = writer.validate(row)
+            key = key_of_row(self.tables, name, row)
+        except BadKeyError as error:
+            self.problems.update({f"{place}, {field}": [why] for field, why in error.problems.items()})
+            return None
+        if (first := self._entries.get((name, key))) is not None:
+            self.problems[place] = [
+                f"The row {shown(key)!r} of {name} stands in the seeds twice, first as {first.place}."
+            ]
+            return None
+        entry = self._entries[name, key] = _Entry(name, place, key, dict(row))
+        if not self.tables[name].natural_key:
+            del entry.row[KEY]
+        for field_name, value in row.items():
+            column = model._meta.fields.get(field_name)
+            if isinstance(column, ForeignKey) and value is not None:
+                target = column.rel_model._meta.table_name
+                try:
+                    entry.references[field_name] = (target, key_of_reference(self.tables, target, value))
+                except BadKeyError as error:
+                    self.problems[f"{place}, {field_name}"] = list(error.problems.values())
+                    entry.failed = True
+        return entry
+
+    def _parents_first(self, entries: list[_Entry]) -> Iterator[_Entry]:
+        """Yield a table's rows as the files have them, but each after the rows of the table that it refers to."""
+        state: dict[int, str] = {}
+        for first in entries:
+            path = [first]  # not recursive: a chain may be thousands of rows long
+            while path:
+                entry = path[-1]
+                if state.get(id(entry)) == "done":
+                    path.pop()
+                    continue
+                state[id(entry)] = "open"
+                waits = [
+                    parent
+                    for name, key in entry.references.values()
+                    if name == entry.table
+                    and (parent := self._entries.get((name, key))) is not None
+                    and state.get(id(parent)) != "done"
+                ]
+                circle = [parent for parent in waits if state.get(id(parent)) == "open"]
+                if circle:
+                    steps = " -> ".join(shown(each.key) for each in [*path[path.index(circle[0]) :], circle[0]])
+                    self.problems[entry.place] = [f"Its references lead back to itself: {steps}."]
+                    entry.failed = True
+                if waits and not circle:
+                    path.append(waits[0])
+                    continue
+                state[id(entry)] = "done"
+                yield path.pop()
+
+    def _write(self, entry: _Entry, writer: RowWriter) -> None:
+        self._resolve(entry)
+        if entry.failed:
+            return
+        entry.failed = True  # until it is written
+        try:
+            values = writer.validate(entry.row)
         except ValidationError as error:
-            self.problems.update({f"{place}, {path}": why for path, why in error.errors.items()})
+            self.problems.update({f"{entry.place}, {path}": why for path, why in error.errors.items()})
             return
         try:
-            self._seen[name, key] = self._write(table, writer, key, values)
+            entry.row_id = self._upsert(entry, writer, values)
+            entry.failed = False
         except (ConflictError, DocumentError, UnknownSchemaVersionError, ValidationError) as error:
             # The statement failed inside its own savepoint, so the rows after it can still be checked.
-            self.problems[place] = [error.why]
-        failpoints.reach("seed.mid_write")
+            self.problems[entry.place] = [error.why]
 
-    def _key_of(self, table: SeedTable, row: Mapping[str, Any], place: str) -> str | None:
-        names = table.natural_key or (KEY,)
-        missing = [name for name in names if not isinstance(row.get(name), (str, int))]
-        if missing:
-            for name in missing:
-                self.problems[f"{place}, {name}"] = ["Is part of the row's key and must be given."]
-            return None
-        return _joined(row[name] for name in names)
-
-    def _resolve(self, model: type[Model], row: dict[str, Any], place: str) -> bool:
-        """Replace the natural keys in reference columns by row keys."""
-        complete = True
-        for name, value in list(row.items()):
-            target = model._meta.fields.get(name)
-            if not isinstance(target, ForeignKey) or value is None:
+    def _resolve(self, entry: _Entry) -> None:
+        """Replace the keys in reference columns by those of rows."""
+        for field_name, (name, key) in entry.references.items():
+            seeded = self._entries.get((name, key))
+            if seeded is not None and seeded.failed:
+                entry.failed = True  # its own problem is reported already
                 continue
-            table = target.rel_model._meta.table_name
-            key = _joined(value) if isinstance(value, list) else str(value)
-            if (table, key) in self._seen and self._seen[table, key] is None:
-                complete = False  # its own problem is reported already
-                continue
-            found = self._seen.get((table, key)) or self._stored_key(table, key)
+            found = self._row_id(name, key)
             if found is None:
-                self.problems[f"{place}, {name}"] = [
-                    f"Refers to {key!r} of {table}, which is neither seeded nor stored."
+                self.problems[f"{entry.place}, {field_name}"] = [
+                    f"Refers to {shown(key)!r} of {name}, which is neither seeded nor stored."
                 ]
-                complete = False
-            row[name] = found
-        return complete
+                entry.failed = True
+            entry.row[field_name] = found
 
-    def _stored_key(self, table: str, key: str) -> UUID | None:
-        stored = self._stored(table, key)
-        return None if stored is None else stored.id
+    def _row_id(self, name: str, key: Key) -> UUID | None:
+        seeded = self._entries.get((name, key))
+        if seeded is not None and seeded.row_id is not None:
+            return seeded.row_id
+        if (name, key) not in self._known:
+            stored = self._stored(name, key)
+            if stored is None:
+                return None
+            self._known[name, key] = stored.id
+        return self._known[name, key]
 
-    def _stored(self, table: str, key: str) -> Any:
-        seeded = self.tables.get(table)
-        if seeded is None:
-            return None
-        model = seeded.model
-        if not seeded.natural_key:
-            mapped = SeedKey.select().where((SeedKey.table == table) & (SeedKey.key == key)).first()
+    def _stored(self, name: str, key: Key) -> Any:
+        table = self.tables[name]
+        model = table.model
+        if not table.natural_key:
+            mapped = SeedKey.select().where((SeedKey.table == name) & (SeedKey.key == key[0])).first()
             return None if mapped is None else model.select().where(model.id == mapped.row_id).first()
         query = model.select()
-        for name, part in zip(seeded.natural_key, key.split(_SEPARATOR), strict=True):
-            query = query.where(getattr(model, name) == part)
+        for field_name, part in zip(table.natural_key, key, strict=True):
+            if isinstance(part, tuple):
+                part = self._row_id(model._meta.fields[field_name].rel_model._meta.table_name, part)
+                if part is None:
+                    return None
+            query = query.where(getattr(model, field_name) == part)
         return query.first()
 
-    def _write(self, table: SeedTable, writer: RowWriter, key: str, values: dict[str, object]) -> UUID:
-        name = table.model._meta.table_name
-        stored = self._stored(name, key)
+    def _upsert(self, entry: _Entry, writer: RowWriter, values: dict[str, object]) -> UUID:
+        table, name = self.tables[entry.table], entry.table
+        stored = self._stored(name, entry.key)
         if stored is None:
             row_id = writer.insert(values)
             if not table.natural_key:
+                key = entry.key[0]
                 SeedKey.delete().where((SeedKey.table == name) & (SeedKey.key == key)).execute()
                 SeedKey(table=name, key=key, row_id=row_id).save()
-            self.changes.append(SeedChange(name, _shown(key), "insert"))
+            self.changes.append(SeedChange(name, shown(entry.key), "insert"))
             return row_id
         managed = {field: value for field, value in values.items() if field not in table.insert_only}
         changed = writer.changes(stored, managed)
         if changed:
             writer.update(stored.id, {field: managed[field] for field in changed})
-        self.changes.append(SeedChange(name, _shown(key), "update" if changed else "unchanged", changed))
+        self.changes.append(SeedChange(name, shown(entry.key), "update" if changed else "unchanged", changed))
         found: UUID = stored.id
         return found
-
-
-_SEPARATOR = "\x1f"
-
-
-def _joined(parts: Iterable[Any]) -> str:
-    return _SEPARATOR.join(str(part) for part in parts)
-
-
-def _shown(key: str) -> str:
-    return key.replace(_SEPARATOR, " / ")
