@@ -15,9 +15,13 @@ from datapkg.errors import DatapkgError
 from datapkg.kit.database import override, transaction
 from datapkg.kit.models import Model
 
-EMAILS = st.sampled_from(["ada@example.com", "ADA@example.com", " bob@example.com ", "bob@example.com", "no", "ü@example.com"])
+EMAILS = st.sampled_from(
+    ["ada@example.com", "ADA@example.com", " bob@example.com ", "bob@example.com", "no", "ü@example.com"]
+)
 TEXTS = st.one_of(
-    st.sampled_from(["", "x", " x ", "é", "e\u0301", "x" * 200, "x" * 201, "\0", "\ud800", "'; --", "Ž", "z", "Z", "10", "9"]),
+    st.sampled_from(
+        ["", "x", " x ", "é", "e\u0301", "x" * 200, "x" * 201, "\0", "\ud800", "'; --", "Ž", "z", "Z", "10", "9"]
+    ),
     st.text(max_size=5),
 )
 KEYS = st.sampled_from(["a", "b", "a.b", "", "x y", "A", "é", "x" * 100, "x" * 101])
@@ -33,10 +37,13 @@ JSON = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
     max_leaves=8,
 )
-DIMENSION = st.fixed_dictionaries({"name": TEXTS, "values": st.lists(TEXTS, max_size=3)}, optional={"description": TEXTS})
+DIMENSION = st.fixed_dictionaries(
+    {"name": TEXTS, "values": st.lists(TEXTS, max_size=3)}, optional={"description": TEXTS}
+)
 GOOD = st.builds(
     lambda preamble, values: {
-        "preamble": preamble, "template": "", "dimensions": [{"name": name, "values": [name]} for name in sorted(values)]
+        "preamble": preamble, "template": "",
+        "dimensions": [{"name": name, "values": [name]} for name in sorted(values)],
     },
     st.sampled_from(["", "p", "é"]),
     st.sets(st.sampled_from("abc")),
@@ -48,7 +55,10 @@ CONTENT = st.one_of(
     GOOD,
     st.fixed_dictionaries(
         {"preamble": TEXTS, "template": TEXTS, "dimensions": st.lists(DIMENSION, max_size=2)},
-        optional={"matching_rules": st.one_of(st.none(), TEXTS), "schema_version": st.sampled_from([1, 0, 2, "1", True])},
+        optional={
+            "matching_rules": st.one_of(st.none(), TEXTS),
+            "schema_version": st.sampled_from([1, 0, 2, "1", True]),
+        },
     ),
     st.just({"preamble": "", "template": "", "dimensions": []}),
     st.dictionaries(st.sampled_from(["preamble", "template", "other"]), JSON, max_size=3),
@@ -65,9 +75,11 @@ class Side:
         self.definitions: list = []
 
     def user(self, number):
+        """Return the key of one of the users made so far."""
         return self.users[number % len(self.users)] if self.users else "01a1fca4-af86-72e7-b08b-b033503a7195"
 
     def definition(self, number):
+        """Return the key of one of the definitions made so far."""
         return self.definitions[number % len(self.definitions)] if self.definitions else "not an id"
 
     def comparable(self, value):

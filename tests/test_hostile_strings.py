@@ -1,4 +1,4 @@
-"""Hostile text in every text and JSON argument is stored faithfully or refused with a ValidationError, on both engines."""
+"""Hostile text in every text and JSON argument is stored faithfully or refused with a ValidationError."""
 
 from __future__ import annotations
 
@@ -90,17 +90,20 @@ def content(text):
 
 
 def definition(text):
+    """Write the text into every place of a definition's content."""
     made = evaluation.create_definition("n", content=content(text))
     read = evaluation.get_definition(made.id).content
     return {key: value for key, value in read.items() if key != "schema_version"}, content(text)
 
 
 def details(text):
+    """Write the text into an audit entry's details."""
     entry = audit.record("t", entity_id="1", action="a", actor="me", details={"x": text, "list": [text]})
     return audit.get_entry(entry.id).details["data"], {"x": text, "list": [text]}
 
 
 def flag(text):
+    """Write the text into a flag's description."""
     key = f"k{next(numbers)}"
     flags.set_flag(key, description=text)
     return flags.get_flag(key).description, text
@@ -134,7 +137,7 @@ PLACES = {
 
 
 def attempt(place, text):
-    """Write the text there: it comes back as it was, or the refusal is a ValidationError and the transaction goes on."""
+    """Write the text there: it comes back, or the refusal is a ValidationError and the transaction goes on."""
     with transaction():
         try:
             stored, expected = PLACES[place](text)

@@ -47,7 +47,9 @@ def seed(
     from datapkg.operations import seeding
 
     with settings.connected() as database:
-        report = seeding.seed(profile=profile, domain=domain, files=files or None, diff=diff, i_know_this_is=i_know_this_is)
+        report = seeding.seed(
+            profile=profile, domain=domain, files=files or None, diff=diff, i_know_this_is=i_know_this_is
+        )
         data = {
             "profile": report.profile,
             "applied": report.applied,

@@ -20,7 +20,9 @@ class Shell:
 
     def __init__(self, folder):
         self.folder = folder
-        self.environment = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "DATAPKG_FAILPOINT")}
+        self.environment = {
+            key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "DATAPKG_FAILPOINT")
+        }
 
     def __call__(self, *args, expect=0, stdin="", **environment):
         """Run a command, check its exit code, and return what it printed."""

@@ -27,7 +27,9 @@ def commands():
     return list(walk(root, [], context))
 
 
-@pytest.mark.parametrize(("path", "command"), commands(), ids=lambda value: "-".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("path", "command"), commands(), ids=lambda value: "-".join(value) if isinstance(value, list) else ""
+)
 def test_every_command_has_help_with_an_example_and_takes_json(shell, path, command):
     """--help tells what it does, shows an example that starts with datapkg, and lists --json."""
     text = shell(*path, "--help").stdout
@@ -58,7 +60,14 @@ def test_help_loads_no_engine(shell):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nosuch"], ["seed", "--nosuch"], ["seed", "--profile"], ["migrate", "x"], ["rollback", "--count", "0"], ["--log-level", "x", "seed"]],
+    [
+        ["nosuch"],
+        ["seed", "--nosuch"],
+        ["seed", "--profile"],
+        ["migrate", "x"],
+        ["rollback", "--count", "0"],
+        ["--log-level", "x", "seed"],
+    ],
 )
 def test_wrong_usage_exits_with_2(shell, arguments):
     """And says so, as text and as JSON."""

@@ -15,7 +15,7 @@ def server_url(postgres_server):
 
 
 def test_seed_makes_a_database_and_prints_what_it_made(shell):
-    """In an empty folder it creates datapkg.db, migrates it, loads the demo, and shows a table; again: nothing to do."""
+    """In an empty folder it creates datapkg.db, migrates it, loads the demo and shows a table; again: nothing."""
     first = shell("seed").stdout
     assert (shell.folder / "datapkg.db").exists()
     for table in ("users", "feature_flags", "definitions"):

@@ -35,7 +35,10 @@ def test_every_golden_file_belongs_to_a_version():
 
 
 def test_a_shape_changes_only_with_a_new_version():
-    """The kept fingerprint of each current schema matches; if it does not, add a version and an upcaster, then the line."""
+    """The kept fingerprint of each schema matches; if not, add a version and an upcaster, then the line."""
     kept = json.loads((GOLDEN / "fingerprints.json").read_text(encoding="utf-8"))
-    now = {name: {"version": document.version, "fingerprint": fingerprint(document)} for name, document in DOCUMENTS.items()}
+    now = {
+        name: {"version": document.version, "fingerprint": fingerprint(document)}
+        for name, document in DOCUMENTS.items()
+    }
     assert kept == now

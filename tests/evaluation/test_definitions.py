@@ -150,7 +150,7 @@ def test_content_must_be_an_object(db, content):
 
 
 def test_an_old_document_reads_as_the_current_version_and_stays_as_it_is(db):
-    """A bare version 0 document is upgraded in memory; the stored text does not change, not even by an untouched save."""
+    """A bare document is upgraded in memory; the stored text does not change, not even by an untouched save."""
     key = store({"preamble": "test"})
     read = evaluation.get_definition_with_content(key)
     assert read.content == {"schema_version": 1, "preamble": "test", "template": "", "dimensions": []}

@@ -84,7 +84,9 @@ def test_a_corrupted_cycle_is_a_typed_error_not_a_hang(db, family):
     """Somebody made root a child of e: every walk that meets the cycle ends and says so; others go on."""
     mark = db.dialect.param
     leaf = evaluation.fork_definition(family["e"].id, name="outside")
-    db.change(f"UPDATE definitions SET parent_id = {mark} WHERE id = {mark}", (str(family["e"].id), str(family["root"].id)))
+    db.change(
+        f"UPDATE definitions SET parent_id = {mark} WHERE id = {mark}", (str(family["e"].id), str(family["root"].id))
+    )
     for start in (family["root"], family["e"], leaf):
         with pytest.raises(CorruptTreeError) as caught:
             evaluation.get_ancestors(start.id)

@@ -143,7 +143,9 @@ def test_a_column_refuses_what_is_outside_it(db, model, field):
         with pytest.raises(ConflictError) as caught:
             insert(db, model, {**base, "id": str(uuid.uuid4()), field.column_name: None})
         assert caught.value.constraint == f"nn_{model._meta.table_name}_{field.column_name}"
-    assert db.fetch(f"SELECT count(*) FROM {model._meta.table_name} WHERE id = {db.dialect.param}", (base["id"],)) == [(0,)]
+    assert db.fetch(f"SELECT count(*) FROM {model._meta.table_name} WHERE id = {db.dialect.param}", (base["id"],)) == [
+        (0,)
+    ]
 
 
 @pytest.mark.parametrize(("model", "field"), COLUMNS, ids=name_of)
@@ -177,7 +179,9 @@ def test_a_unique_constraint_refuses_the_same_and_accepts_the_next(db, model, co
     first = put(db, model)
     again = {**row_for(db, model), **{column: first[column] for column in columns}}
     table = model._meta.table_name
-    alone = {part.column_name for index in model._meta.fields_to_index() if index._unique for part in index._expressions}
+    alone = {
+        part.column_name for index in model._meta.fields_to_index() if index._unique for part in index._expressions
+    }
     with pytest.raises(ConflictError) as caught:
         insert(db, model, again)
     # Where a column is unique by itself too, either constraint may be the one that is told.

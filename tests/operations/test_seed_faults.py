@@ -49,7 +49,9 @@ def test_a_killed_seeding_is_whole_after_the_next(db, datapkg_url, failpoint):
 def test_seedings_at_once_make_one_set_of_rows(db, datapkg_url):
     """Three processes seed at the same time; all succeed, and every row is there once."""
     running = [
-        subprocess.Popen(COMMAND, env=environment(datapkg_url), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            COMMAND, env=environment(datapkg_url), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         for _ in range(3)
     ]
     for process in running:

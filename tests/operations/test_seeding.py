@@ -143,11 +143,19 @@ def test_references_find_rows_of_this_run_and_rows_that_are_stored(db, write):
         ("feature_flags", [{"key": "ok"}, {"key": "ok"}], "seeds.json row 2"),
         ("feature_flags", [{"key": "ok"}, {"enabled": True}], "seeds.json row 2, key"),
         ("feature_flags", [{"key": "ok"}, {"key": "x" * 101}], "seeds.json row 2, key"),
-        ("feature_flags", [{"key": "ok"}, {"key": "b", "rollout_percentage": 101}], "seeds.json row 2, rollout_percentage"),
+        (
+            "feature_flags",
+            [{"key": "ok"}, {"key": "b", "rollout_percentage": 101}],
+            "seeds.json row 2, rollout_percentage",
+        ),
         ("users", [{"email": "a@example.com"}, {"email": "not an email"}], "seeds.json row 2, email"),
         ("users", [{"email": "a@example.com"}, {"email": "b@example.com", "role": "ADMIN"}], "seeds.json row 2, role"),
         ("definitions", [{"name": "n", "content": CONTENT}], "seeds.json row 1, key"),
-        ("definitions", [{"key": "k", "name": "n", "content": CONTENT, "parent": "nobody"}], "seeds.json row 1, parent"),
+        (
+            "definitions",
+            [{"key": "k", "name": "n", "content": CONTENT, "parent": "nobody"}],
+            "seeds.json row 1, parent",
+        ),
         ("definitions", [{"key": "k", "name": "n", "content": {**CONTENT, "x": 1}}], "seeds.json row 1, content.x"),
         (
             "definitions",

@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING
 from datapkg.kit.database import current
 from datapkg.kit.dialect.catalog import Catalog, difference, read_catalog
 from datapkg.operations.migrations.commands import MigrationReport, migrate, plan, rollback
-from datapkg.operations.migrations.environment import environment, guard, set_environment
+from datapkg.operations.migrations.comparison import Entry, State, Status, status
+from datapkg.operations.migrations.environments import environment, guard, set_environment
 from datapkg.operations.migrations.files import BUILT_IN, History, histories
-from datapkg.operations.migrations.status import Entry, State, Status, status
 
 if TYPE_CHECKING:
     from datapkg.kit.engines import KitDatabase

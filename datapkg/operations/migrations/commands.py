@@ -10,10 +10,10 @@ from datapkg.kit.engines import KitDatabase
 from datapkg.kit.errors import MigrationError
 from datapkg.kit.results import Rows
 from datapkg.operations.migrations import history as books
-from datapkg.operations.migrations.environment import guard
+from datapkg.operations.migrations.comparison import check, compare, label
+from datapkg.operations.migrations.environments import guard
 from datapkg.operations.migrations.files import BUILT_IN, History, find, histories, scan
 from datapkg.operations.migrations.lock import refuse_open_transaction
-from datapkg.operations.migrations.status import check, compare, label
 
 if TYPE_CHECKING:
     from datapkg.operations.migrations.runner import Done, Runner

@@ -14,12 +14,12 @@ from datapkg.kit.engines import KitDatabase, SqliteDatabase
 from datapkg.kit.errors import DatabaseBusyError, DatapkgError, MigrationError, UnsafeMigrationError
 from datapkg.kit.failpoints import reach
 from datapkg.operations.migrations import history as books
+from datapkg.operations.migrations.comparison import check, compare
 from datapkg.operations.migrations.files import History, MigrationFile, histories, scan
 from datapkg.operations.migrations.history import Applied
 from datapkg.operations.migrations.lock import in_driver_transaction, migration_lock
 from datapkg.operations.migrations.migrator import KitMigrator
 from datapkg.operations.migrations.recorder import collecting, recorder_for, running
-from datapkg.operations.migrations.status import check, compare
 from datapkg.operations.migrations.steps import CollectedStep, FunctionStep, RawStep
 
 __all__ = ["Done", "Runner"]

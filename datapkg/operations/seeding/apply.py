@@ -51,6 +51,9 @@ def seed_tables() -> dict[str, SeedTable]:
     return {name: listed[name] for name in order if name in listed}
 
 
+_NOWHERE = UUID(int=0)
+
+
 @dataclass(slots=True, eq=False)
 class _Entry:
     """A seed row on its way into its table."""
@@ -62,6 +65,12 @@ class _Entry:
     references: dict[str, tuple[str, Key]] = field(default_factory=dict)  # by field: table and key
     row_id: UUID | None = None  # once it is written
     failed: bool = False  # it has a problem, its own or that of a row it refers to
+
+    def refer_nowhere(self, field_name: str) -> None:
+        """Give up a reference; the row's other fields can still be checked."""
+        self.failed = True
+        self.references.pop(field_name, None)
+        self.row[field_name] = _NOWHERE
 
 
 class Applier:
@@ -132,7 +141,7 @@ class Applier:
                     entry.references[field_name] = (target, key_of_reference(self.tables, target, value))
                 except BadKeyError as error:
                     self.problems[f"{place}, {field_name}"] = list(error.problems.values())
-                    entry.failed = True
+                    entry.refer_nowhere(field_name)
         return entry
 
     def _parents_first(self, entries: list[_Entry]) -> Iterator[_Entry]:
@@ -157,7 +166,9 @@ class Applier:
                 if circle:
                     steps = " -> ".join(shown(each.key) for each in [*path[path.index(circle[0]) :], circle[0]])
                     self.problems[entry.place] = [f"Its references lead back to itself: {steps}."]
-                    entry.failed = True
+                    for field_name, target in list(entry.references.items()):
+                        if target == (circle[0].table, circle[0].key):
+                            entry.refer_nowhere(field_name)
                 if waits and not circle:
                     path.append(waits[0])
                     continue
@@ -166,14 +177,14 @@ class Applier:
 
     def _write(self, entry: _Entry, writer: RowWriter) -> None:
         self._resolve(entry)
-        if entry.failed:
-            return
-        entry.failed = True  # until it is written
         try:
             values = writer.validate(entry.row)
         except ValidationError as error:
             self.problems.update({f"{entry.place}, {path}": why for path, why in error.errors.items()})
+            entry.failed = True
+        if entry.failed:
             return
+        entry.failed = True  # until it is written
         try:
             entry.row_id = self._upsert(entry, writer, values)
             entry.failed = False
@@ -183,17 +194,18 @@ class Applier:
 
     def _resolve(self, entry: _Entry) -> None:
         """Replace the keys in reference columns by those of rows."""
-        for field_name, (name, key) in entry.references.items():
+        for field_name, (name, key) in list(entry.references.items()):
             seeded = self._entries.get((name, key))
             if seeded is not None and seeded.failed:
-                entry.failed = True  # its own problem is reported already
+                entry.refer_nowhere(field_name)  # the problem of that row is reported already
                 continue
             found = self._row_id(name, key)
             if found is None:
                 self.problems[f"{entry.place}, {field_name}"] = [
                     f"Refers to {shown(key)!r} of {name}, which is neither seeded nor stored."
                 ]
-                entry.failed = True
+                entry.refer_nowhere(field_name)
+                continue
             entry.row[field_name] = found
 
     def _row_id(self, name: str, key: Key) -> UUID | None:
@@ -201,7 +213,10 @@ class Applier:
         if seeded is not None and seeded.row_id is not None:
             return seeded.row_id
         if (name, key) not in self._known:
-            stored = self._stored(name, key)
+            try:
+                stored = self._stored(name, key)
+            except ValidationError:  # no row can have such a key
+                stored = None
             if stored is None:
                 return None
             self._known[name, key] = stored.id

@@ -12,7 +12,7 @@ from datapkg.kit.database import current
 from datapkg.kit.engines import KitDatabase
 from datapkg.kit.errors import MigrationError, SchemaAheadError
 from datapkg.kit.results import Rows
-from datapkg.operations.migrations.environment import environment
+from datapkg.operations.migrations.environments import environment
 from datapkg.operations.migrations.files import BUILT_IN, History, MigrationFile, histories, scan
 from datapkg.operations.migrations.history import Applied, applied, has_books, is_missing, other_tables
 
