@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -184,7 +185,16 @@ class TestInMemory:
     @pytest.fixture
     def memory(self) -> Any:
         """An in-memory database with the table of lines, in force everywhere."""
-        database = kit.open_database("sqlite:///:memory:", busy_timeout=0.1)
+        database = kit.open_database("sqlite:///:memory:", busy_timeout=30)
+        with kit.bound(database):
+            database.create_tables([Line])
+            yield database
+        kit.release(database)
+
+    @pytest.fixture
+    def impatient(self) -> Any:
+        """The same, but a thread waits for another's transaction no longer than a moment."""
+        database = kit.open_database("sqlite:///:memory:", busy_timeout=0.05, retries=1000)
         with kit.bound(database):
             database.create_tables([Line])
             yield database
@@ -208,11 +218,11 @@ class TestInMemory:
         assert in_thread(in_another_thread) == ["one", "two"]
         assert lines() == ["one", "two"]
 
-    def test_threads_do_not_mix_transactions(self, memory: KitDatabase) -> None:
+    def test_threads_do_not_mix_transactions(self, impatient: KitDatabase) -> None:
         """While a transaction is open no other thread reads or writes inside it: it waits, or gets the typed error."""
         with kit.transaction():
             Line.create(text="draft")
-            for attempt in (lines, lambda: Line.create(text="intruder"), kit.run_in_transaction(lines)):
+            for attempt in (lines, lambda: Line.create(text="intruder"), lambda: kit.transaction().__enter__()):
                 with pytest.raises(DatabaseBusyError):
                     in_thread(attempt)
         assert in_thread(lines) == ["draft"]
@@ -220,6 +230,17 @@ class TestInMemory:
             Line.create(text="undone")
             raise ZeroDivisionError
         assert in_thread(lines) == ["draft"]
+
+    def test_a_transaction_waits_for_another_threads(self, impatient: KitDatabase) -> None:
+        """A transaction that another thread's outlasts is tried again, as with a locked file."""
+        with ThreadPoolExecutor(1) as pool:
+            with kit.transaction():
+                Line.create(text="first")
+                waiting = pool.submit(kit.run_in_transaction(lambda: Line.create(text="second")))
+                time.sleep(0.3)
+                assert not waiting.done()
+            waiting.result(60)
+        assert lines() == ["first", "second"]
 
     def test_many_threads_write_at_once(self, memory: KitDatabase) -> None:
         """Eight threads with transactions of several statements lose and double nothing."""

@@ -279,6 +279,17 @@ def test_json_is_queried_alike(tables: KitDatabase) -> None:
     assert found == {"path": ["two"], "key": ["one"], "whole": ["one"]}
 
 
+def test_bulk_update_writes_every_kind(tables: KitDatabase) -> None:
+    """Peewee's bulk_update stores documents, decimals, instants and empty values as a save would."""
+    rows = [Sample.create(text="one", doc={"a": 1}), Sample.create(text="two")]
+    rows[0].doc, rows[0].money, rows[0].moment = None, Decimal("1.50"), moment("2024-01-01T01:00:00+02:00")
+    rows[1].doc, rows[1].day, rows[1].yes = {"b": [True]}, dt.date(2024, 2, 29), True
+    Sample.bulk_update(rows, fields=[Sample.doc, Sample.money, Sample.moment, Sample.day, Sample.yes])
+    one, two = Sample.select().order_by(Sample.text)
+    assert (one.doc, one.money, one.moment) == (None, Decimal("1.50"), moment("2023-12-31T23:00:00+00:00"))
+    assert (two.doc, two.money, two.day, two.yes) == ({"b": [True]}, None, dt.date(2024, 2, 29), True)
+
+
 def test_wrong_declarations_are_refused() -> None:
     """A decimal wider than 18 digits, or with more digits after the point than in all, cannot be declared."""
     for digits, scale in ((19, 2), (2, 3), (5, -1)):

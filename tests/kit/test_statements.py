@@ -10,7 +10,7 @@ import pytest
 
 from datapkg.kit import database as kit
 from datapkg.kit.engines import KitDatabase
-from datapkg.kit.errors import ConflictError, NotConnectedError, ValidationError
+from datapkg.kit.errors import ConflictError, NotConnectedError, StatementError, ValidationError
 from datapkg.kit.fields import (
     BooleanField,
     DateField,
@@ -161,6 +161,25 @@ def test_insert_many_is_the_callers_transaction(items: KitDatabase) -> None:
     with pytest.raises(ValidationError), kit.transaction():
         insert_many(Item, [{"name": "new"}, {"name": 7}])
     assert Item.select().count() == 500
+
+
+@pytest.mark.datapkg_commits
+@pytest.mark.parametrize("slow_query_ms", [None, 60_000.0], ids=["straight", "watched"])
+def test_statements_on_a_committed_database(db: KitDatabase, datapkg_url: str, slow_query_ms: float | None) -> None:
+    """A SQLite file and a pooled PostgreSQL answer and refuse alike, whether or not somebody listens to the queries."""
+    with kit.override(kit.open_database(datapkg_url, slow_query_ms=slow_query_ms)) as database:
+        database.create_tables([Item])
+        insert(Item, FULL)
+        with pytest.raises(ConflictError) as caught:
+            insert(Item, {"name": "full"})
+        assert caught.value.constraint == "uq_kit_items_name"
+        assert insert_many(Item, [{"name": str(number)} for number in range(3)]) == 3
+        with pytest.raises(ConflictError), kit.transaction():
+            insert_many(Item, [{"name": "new"}, {"name": "1"}])
+        with pytest.raises(StatementError):
+            database.fetch("SELECT nonsense FROM nowhere", ())
+        assert sorted(item.name for item in larger.all(size=0, limit=10)) == ["0", "1", "2", "full"]
+        kit.release(database)
 
 
 def test_without_a_database_statements_say_so() -> None:

@@ -142,7 +142,10 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
         cause = driver_error(error)
         # Extended codes carry the primary one in their low byte: SQLITE_BUSY 5, SQLITE_LOCKED 6.
         code: int = getattr(cause, "sqlite_errorcode", 0)
-        return isinstance(cause, sqlite3.OperationalError) and code & 0xFF in (5, 6)
+        # An in-memory database's own lock has no driver's error behind it.
+        return isinstance(error, DatabaseBusyError) or (
+            isinstance(cause, sqlite3.OperationalError) and code & 0xFF in (5, 6)
+        )
 
     def is_disconnect(self, error: BaseException) -> bool:
         """Whether the error says that the connection is gone."""
