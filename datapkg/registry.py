@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -23,15 +22,45 @@ def register(domain: Domain) -> None:
     """Add a domain of your own; migrate, seed and the test fixtures then serve it like a built-in one.
 
     Raises:
-        ConfigurationError: the name is taken, or the domain has tables but no migrations folder.
+        ConfigurationError: the name is taken, the domain has tables but no migrations folder, or its documents or
+            seeds name tables that it does not have.
     """
-    if domain.name in _BUILT_IN or _registered.get(domain.name, domain) is not domain:
+    others = (*_BUILT_IN, *(each.name for each in _from_entry_points()))
+    if domain.name in others or _registered.get(domain.name, domain) is not domain:
         raise ConfigurationError(f"A domain {domain.name!r} exists already.", fix="Give yours another name.")
+    _check(domain)
+    _registered[domain.name] = domain
+
+
+def _check(domain: Domain) -> None:
+    """Refuse a domain that the operations could not serve."""
     if domain.models and domain.migrations is None:
         raise ConfigurationError(
             f"The domain {domain.name!r} has tables but no migrations folder.", fix="Set Domain(migrations=Path(…))."
         )
-    _registered[domain.name] = domain
+    columns = {
+        f"{model._meta.table_name}.{field.column_name}"
+        for model in domain.models
+        for field in model._meta.sorted_fields
+    }
+    for name in [*domain.documents, *domain.immutable_documents]:
+        if name not in columns:
+            raise ConfigurationError(
+                f"The domain {domain.name!r} lists documents in {name!r}, which is no column of its tables.",
+                fix="Write table.column, of a table that stands in Domain(models=…).",
+            )
+    for table in domain.seeds:
+        if table.model not in domain.models:
+            raise ConfigurationError(
+                f"The domain {domain.name!r} seeds {table.model._meta.table_name}, which is none of its tables.",
+                fix="Add the model to Domain(models=…), or leave its seeds to its own domain.",
+            )
+        for name in (*table.natural_key, *table.insert_only):
+            if name not in table.model._meta.fields:
+                raise ConfigurationError(
+                    f"The seeds of {table.model._meta.table_name} name the field {name!r}, which the model lacks.",
+                    fix=f"Use some of: {', '.join(table.model._meta.fields)}.",
+                )
 
 
 def unregister(name: str) -> None:
@@ -63,5 +92,22 @@ def _load(name: str) -> Domain:
 
 @cache
 def _from_entry_points() -> tuple[Domain, ...]:
-    found: Iterable[Any] = (point.load() for point in entry_points(group=ENTRY_POINT_GROUP))
-    return tuple(domain for domain in found if isinstance(domain, Domain))
+    found: dict[str, Domain] = {}
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        place = f"the entry point {point.name!r} ({point.value})"
+        try:
+            domain: object = point.load()
+        except Exception as error:  # somebody else's code, which may fail in any way
+            raise ConfigurationError(
+                f"The domain of {place} cannot be loaded: {type(error).__name__}: {error}.",
+                fix="Mend or uninstall the package that brings it.",
+            ) from error
+        if not isinstance(domain, Domain):
+            raise ConfigurationError(f"{place} is no Domain.", fix="Let it name a datapkg.Domain value.")
+        if domain.name in found or domain.name in _BUILT_IN:
+            raise ConfigurationError(
+                f"{place} brings a domain {domain.name!r}, which exists already.", fix="Give it another name."
+            )
+        _check(domain)
+        found[domain.name] = domain
+    return tuple(found.values())

@@ -284,10 +284,17 @@ def test_bulk_update_writes_every_kind(tables: KitDatabase) -> None:
     rows = [Sample.create(text="one", doc={"a": 1}), Sample.create(text="two")]
     rows[0].doc, rows[0].money, rows[0].moment = None, Decimal("1.50"), moment("2024-01-01T01:00:00+02:00")
     rows[1].doc, rows[1].day, rows[1].yes = {"b": [True]}, dt.date(2024, 2, 29), True
-    Sample.bulk_update(rows, fields=[Sample.doc, Sample.money, Sample.moment, Sample.day, Sample.yes])
+    rows[1].key = KEY
+    fields = [field for name, field in Sample._meta.fields.items() if name not in ("id", "created_at")]
+    assert Sample.bulk_update(rows, fields=fields) == 2
     one, two = Sample.select().order_by(Sample.text)
     assert (one.doc, one.money, one.moment) == (None, Decimal("1.50"), moment("2023-12-31T23:00:00+00:00"))
     assert (two.doc, two.money, two.day, two.yes) == ({"b": [True]}, None, dt.date(2024, 2, 29), True)
+    assert (two.key, two.text, two.whole) == (KEY, "two", None)
+    child = Child.create(text="c")
+    child.sample = two
+    Child.bulk_update([child], fields=[Child.sample])
+    assert Child.get().sample_id == two.id
 
 
 def test_wrong_declarations_are_refused() -> None:

@@ -50,6 +50,17 @@ class Column(_Field):
         """The conditions of this column's CHECK, for one engine; NULL passes every one of them."""
         return []
 
+    def case_value(self, value: Any) -> Any:
+        """Return a value as a branch of CASE, which Peewee's ``bulk_update`` writes."""
+        if isinstance(value, pw.Node):
+            return value
+        encoded = pw.Value(None if value is None else self.db_value(value), converter=False)  # type: ignore[no-untyped-call]  # each field has its own
+        database: Any = self.model._meta.database
+        if database.dialect.name == "sqlite":
+            return encoded
+        # The branches of a CASE have no type on PostgreSQL unless they say one.
+        return pw.Cast(encoded, database.field_types.get(self.field_type, self.field_type))
+
     def invalid(self, message: str) -> ValidationError:
         """Return the error for a value that this column refuses."""
         return ValidationError({getattr(self, "name", None) or "value": [message]})

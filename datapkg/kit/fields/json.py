@@ -68,14 +68,6 @@ class JSONField(Column, pw.JSONField):
         """Return the value of the column's text."""
         return jsontext.decode(text)
 
-    def case_value(self, value: Any) -> Any:
-        """Return a value as a branch of CASE."""
-        if value is None or isinstance(value, pw.Node):
-            return value
-        encoded = pw.Value(self.db_value(value), converter=False)
-        # The branches of a CASE have no type on PostgreSQL unless they say one.
-        return pw.Cast(encoded, "JSONB") if self.model._meta.database.dialect.name == "postgresql" else encoded
-
 
 class DocumentField(JSONField):
     """A versioned document: validated and stamped when written, upgraded when read.
