@@ -19,7 +19,7 @@ import peewee as pw
 if TYPE_CHECKING:
     from datapkg.kit.dialect import Dialect
 
-__all__ = ["LazyData", "Raw", "instance_builder", "paused_collection"]
+__all__ = ["LazyData", "Raw", "Unread", "instance_builder", "paused_collection"]
 
 M = TypeVar("M", bound=pw.Model)
 Builder = Callable[[Any], M]
@@ -33,6 +33,12 @@ _unknown = SafeUUID.unknown
 
 class Raw(tuple[str]):
     """A document column's text as the engine gave it, not parsed yet; a tuple, as that takes no Python code to make."""
+
+    __slots__ = ()
+
+
+class Unread(tuple[Callable[[Any], Any]]):
+    """A document column that the query left out; its function reads it, by the key, when somebody looks at it."""
 
     __slots__ = ()
 
@@ -52,11 +58,22 @@ class LazyData(dict[str, Any]):
         if type(value) is Raw:
             value = self.decoders[key](value[0])
             dict.__setitem__(self, key, value)
+        elif type(value) is Unread:
+            self.read(key)
+            return self[key]
+        return value
+
+    def read(self, key: str) -> Any:
+        """Return a value as it is held, not decoded, after reading it if the query has left it out."""
+        value = dict.get(self, key)
+        if type(value) is Unread:
+            value = value[0](self["id"])
+            dict.__setitem__(self, key, value)
         return value
 
     def raw_text(self, key: str) -> str | None:
         """Return a document's stored text if nobody has decoded it yet."""
-        value = dict.get(self, key)
+        value = self.read(key)
         return value[0] if type(value) is Raw else None
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -69,7 +86,7 @@ class LazyData(dict[str, Any]):
 
     def copy(self) -> dict[str, Any]:
         """Return a plain dict with raw documents left raw."""
-        return {key: dict.__getitem__(self, key) for key in dict.keys(self)}
+        return {key: self.read(key) for key in dict.keys(self)}
 
     def items(self) -> Any:
         """Return keys and decoded values."""
@@ -109,20 +126,43 @@ _shared_uuid = lru_cache(maxsize=1024)(_uuid)
 
 _EMPTY = " made.__rel__ = {}\n made._dirty = set()\n"
 
-_builders: dict[tuple[type[pw.Model], str], tuple[tuple[Any, ...], Builder[Any]]] = {}
+_builders: dict[tuple[type[pw.Model], str, tuple[str, ...]], tuple[tuple[Any, ...], Builder[Any]]] = {}
 
 
-def instance_builder(model: type[M], dialect: Dialect) -> Builder[M]:
+def instance_builder(model: type[M], dialect: Dialect, *, unread: tuple[str, ...] = ()) -> Builder[M]:
     """Return the function that makes an instance of ``model`` from a row of all its columns, in declared order.
 
     Columns after the model's own are left to the caller. A column type the generator does not know goes through the
     field's own ``python_value``.
+
+    Args:
+        model: the table, with the key ``id``.
+        dialect: the engine that the rows come from.
+        unread: document fields that the row lacks; each is read from the database when somebody looks at it.
     """
     fields = tuple(model._meta.sorted_fields)
-    cached = _builders.get((model, dialect.name))
+    cached = _builders.get((model, dialect.name, unread))
     if cached is None or cached[0] != fields:  # a migration's model may gain fields
-        cached = _builders[model, dialect.name] = (fields, _generate(model, fields, dialect))
+        cached = _builders[model, dialect.name, unread] = (fields, _generate(model, fields, dialect, unread))
     return cached[1]
+
+
+def _reader(field: Any) -> Callable[[UUID], Raw | None]:
+    """Return the function that reads one document column of the row with a key."""
+    column, table = field.column_name, field.model._meta.table_name
+
+    def read(key: UUID) -> Raw | None:
+        from datapkg.kit.database import current
+        from datapkg.kit.errors import NotFoundError
+
+        database = current()
+        sql = f'SELECT "{column}" FROM "{table}" WHERE "id" = {database.dialect.param}'
+        rows = database.fetch(sql, [str(key)])
+        if not rows:
+            raise NotFoundError(field.model.__name__.lower(), key)
+        return None if rows[0][0] is None else Raw(rows[0])
+
+    return read
 
 
 @contextmanager
@@ -140,7 +180,7 @@ def paused_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _generate(model: type[M], fields: tuple[Any, ...], dialect: Dialect) -> Builder[M]:
+def _generate(model: type[M], fields: tuple[Any, ...], dialect: Dialect, unread: tuple[str, ...]) -> Builder[M]:
     from datapkg.kit.fields import JSONField
 
     decoders = {field.name: field.decode for field in fields if isinstance(field, JSONField)}
@@ -155,7 +195,11 @@ def _generate(model: type[M], fields: tuple[Any, ...], dialect: Dialect) -> Buil
         "Raw": Raw,
     }
     pairs = []
-    for index, field in enumerate(fields):
+    for field in fields:
+        if field.name in unread:
+            names[f"unread_{field.name}"] = Unread((_reader(field),))
+            pairs.append((field.name, f"unread_{field.name}"))
+    for index, field in enumerate(field for field in fields if field.name not in unread):
         names[f"c{index}"] = field.python_value
         expression = _expression(field, fields, index, dialect.name)
         if field.null and expression != f"row[{index}]":

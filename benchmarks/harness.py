@@ -1,0 +1,132 @@
+"""Times every side in turn: rotated order, several rounds, medians."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.data import Dataset
+from benchmarks.operations import Operation
+from benchmarks.peers.base import Side
+
+__all__ = ["Different", "Figures", "check_answers", "measure", "rotated"]
+
+
+class Different(AssertionError):
+    """Two sides gave different answers, so that timing them would mean nothing."""
+
+
+@dataclass
+class Figures:
+    """Seconds for one call, one figure a round, by side.
+
+    Attributes:
+        rounds: the figures.
+    """
+
+    rounds: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, side: str, seconds: float) -> None:
+        """Add a round's figure."""
+        self.rounds.setdefault(side, []).append(seconds)
+
+    def median(self, side: str) -> float | None:
+        """The median of a side's rounds, or None where it took no part."""
+        found = self.rounds.get(side)
+        return statistics.median(found) if found else None
+
+    def ratio(self, side: str, against: str = "raw") -> float | None:
+        """How many times as long as another side this one took, by their medians."""
+        mine, other = self.median(side), self.median(against)
+        return mine / other if mine is not None and other else None
+
+    def spread(self, side: str) -> float | None:
+        """Half the distance from the quickest round to the slowest, as a part of the median."""
+        found = self.rounds.get(side)
+        return (max(found) - min(found)) / 2 / statistics.median(found) if found else None
+
+
+def rotated(sides: Sequence[Any], number: int) -> list[Any]:
+    """Return the sides in the order of one round, so that none always comes first."""
+    start = number % len(sides)
+    order = [*sides[start:], *sides[:start]]
+    return order if number % 2 == 0 else order[::-1]
+
+
+def measure(
+    operation: Operation,
+    sides: Sequence[Side],
+    dataset: Dataset,
+    contents: list[dict[str, object]],
+    *,
+    rounds: int,
+    times: int,
+) -> Figures:
+    """Time one operation on every side.
+
+    Args:
+        operation: what is timed.
+        sides: open sides; each is warmed up once.
+        dataset: where keys come from.
+        contents: what new definitions hold.
+        rounds: how many figures each side gets.
+        times: how often it is called for one figure.
+    """
+    call, figures, done = operation.bind(dataset, contents), Figures(), 0
+    for side in sides:
+        with side.ready():
+            call(side, 0)
+    for number in range(rounds):
+        for side in rotated(sides, number):
+            with side.ready():
+                gc.collect()
+                start = time.perf_counter()
+                for each in range(times):
+                    call(side, done + each)
+                figures.add(side.name, (time.perf_counter() - start) / times)
+        done += times
+    return figures
+
+
+def check_answers(sides: Sequence[Side], dataset: Dataset, contents: list[dict[str, object]]) -> None:
+    """Ask every side the same and compare.
+
+    Raises:
+        Different: two sides disagree, or a side answers too little.
+    """
+    expected: Any = None
+    for side in sides:
+        with side.ready():
+            found = _answers(side, dataset, contents)
+        expected = found if expected is None else expected
+        for (what, mine), (_, others) in zip(found, expected, strict=True):
+            if mine != others:
+                raise Different(f"{side.name} and {sides[0].name} differ in: {what}.")
+    sizes = {what: len(value) for what, value in expected}
+    wanted = {"ancestors": dataset.scale.chain, "tree": dataset.scale.tree, "structure": dataset.scale.tree}
+    if any(sizes[what] != size for what, size in wanted.items()):
+        raise Different(f"The answers have {sizes} rows, not {wanted}.")
+
+
+def _answers(side: Side, dataset: Dataset, contents: list[dict[str, object]]) -> list[tuple[str, Any]]:
+    key, root = dataset.chain[-1], dataset.tree[0]
+    made = side.row(side.create("new", contents[0]))
+    stored = side.row(side.get(made[0]))
+    tree = side.tree(root)
+    waiting, read = [tree], []
+    while waiting:
+        item = waiting.pop()
+        read.append(side.node_content(item))
+        waiting.extend(side.node(item)[2])
+    return [
+        ("create", (made[1:], stored[1:])),
+        ("get", side.row(side.get(key))),
+        ("ancestors", [side.row(item) for item in side.ancestors(key)]),
+        ("tree", list(side.walk(tree))),
+        ("contents", read),
+        ("structure", list(side.walk(side.structure(root)))),
+    ]

@@ -1,0 +1,111 @@
+"""What is measured: how each operation is called, how often, and what it is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.data import Dataset
+from benchmarks.peers.base import Side
+
+__all__ = ["OPERATIONS", "Operation"]
+
+Call = Callable[[Side, int], Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One row of the table.
+
+    Attributes:
+        key: its short name.
+        title: how the table calls it.
+        bind: makes the call from the dataset and a content; the call is given the side and a running number.
+        times: how often it is called in one round.
+        unit: of the table, ``µs`` or ``ms``.
+        targets: the most that datapkg may take, as a multiple of ``against``, by engine.
+        against: ``raw``, or the key of another operation of datapkg's own.
+        setup: a statement run by every side before the rounds, by engine.
+        cleanup: and after them.
+    """
+
+    key: str
+    title: str
+    bind: Callable[[Dataset, list[dict[str, object]]], Call]
+    times: int
+    unit: str
+    targets: dict[str, float]
+    against: str = "raw"
+    setup: dict[str, str] | None = None
+    cleanup: dict[str, str] | None = None
+
+
+def _create(dataset: Dataset, contents: list[dict[str, object]]) -> Call:
+    def call(side: Side, number: int) -> Any:
+        return side.create(f"new {number}", contents[number % len(contents)])
+
+    return call
+
+
+def _get(dataset: Dataset, contents: list[dict[str, object]]) -> Call:
+    keys = dataset.others[:: max(1, len(dataset.others) // 997)]
+
+    def call(side: Side, number: int) -> Any:
+        return side.get(keys[number % len(keys)])
+
+    return call
+
+
+def _ancestors(depth: int) -> Callable[[Dataset, list[dict[str, object]]], Call]:
+    def bind(dataset: Dataset, contents: list[dict[str, object]]) -> Call:
+        key = dataset.chain[min(depth, dataset.scale.chain)]
+        return lambda side, number: side.ancestors(key)
+
+    return bind
+
+
+def _tree(dataset: Dataset, contents: list[dict[str, object]]) -> Call:
+    return lambda side, number: side.tree(dataset.tree[0])
+
+
+def _structure(dataset: Dataset, contents: list[dict[str, object]]) -> Call:
+    return lambda side, number: side.structure(dataset.tree[0])
+
+
+OPERATIONS = (
+    Operation(
+        "create", "create one definition, own transaction", _create, 60, "µs", {"sqlite": 1.2, "postgresql": 1.1}
+    ),
+    Operation(
+        "create-full",
+        "the same, synchronous FULL (the default)",
+        _create,
+        25,
+        "µs",
+        {"sqlite": 1.2},
+        setup={"sqlite": "PRAGMA synchronous = FULL"},
+        cleanup={"sqlite": "PRAGMA synchronous = NORMAL"},
+    ),
+    Operation("get", "get by key, content read", _get, 120, "µs", {"sqlite": 1.2, "postgresql": 1.2}),
+    Operation("ancestors-10", "ancestors at depth 10", _ancestors(10), 30, "µs", {"sqlite": 0.9, "postgresql": 1.1}),
+    Operation(
+        "ancestors-1000",
+        "ancestors at depth 1,000, every content read",
+        _ancestors(1_000),
+        2,
+        "ms",
+        {"sqlite": 0.8, "postgresql": 0.8},
+    ),
+    Operation("tree", "tree of 10,000 nested, every content read", _tree, 1, "ms", {"sqlite": 0.5, "postgresql": 0.6}),
+    Operation(
+        "structure",
+        "the same tree, names and structure only",
+        _structure,
+        1,
+        "ms",
+        {"sqlite": 0.4, "postgresql": 0.5},
+        against="tree",
+    ),
+)
+"""Targets are those of the design: multiples of the raw driver in the same run, or of another row of datapkg's."""
