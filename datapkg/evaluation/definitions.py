@@ -64,7 +64,8 @@ def create_definition(name: str, *, content: object, created_by: UUID | str | No
         ...     "dimensions": [{"name": "tone", "values": ["kind", "curt"]}]})  # doctest: +SKIP
     """
     definition = _insert(name=name, content=content, created_by=created_by, parent=None)
-    logger.info("definition created", extra={"definition_id": str(definition.id)})
+    if logger.isEnabledFor(logging.INFO):  # spelling a key out costs more than asking
+        logger.info("definition created", extra={"definition_id": str(definition.id)})
     return definition
 
 
@@ -268,7 +269,7 @@ def update_definition(
     @run_in_transaction
     def update() -> None:
         query = Definition.select().where(Definition.id == key)
-        stored = (query.for_update() if current().for_update else query).first()
+        stored = (query.for_update() if current().dialect.for_update else query).first()
         if stored is None:
             raise NotFoundError("definition", key)
         if expected is not None and stored.updated_at != expected:

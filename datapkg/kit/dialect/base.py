@@ -107,6 +107,9 @@ class Dialect(ABC):
     tree_by_level: bool
     """Whether a broad tree is read by one query for each level rather than by one recursive query."""
 
+    error_spoils_transaction: bool
+    """Whether a refused statement makes the whole transaction useless unless a savepoint was around it."""
+
     named_lock_sql: str
     """Takes the lock of the bound name until the transaction ends; empty where writers exclude each other anyway."""
 

@@ -40,6 +40,7 @@ class PostgresqlDialect(Dialect):
     tree_by_level = False  # each query is a round trip to the server
     for_update = " FOR UPDATE"
     # Bound to the transaction: a session's lock would hang behind PgBouncer.
+    error_spoils_transaction = True
     named_lock_sql = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
     restricting_sql = """
 SELECT child.relname, a.attname FROM pg_constraint c

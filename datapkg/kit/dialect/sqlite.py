@@ -40,6 +40,7 @@ class SqliteDialect(Dialect):
     strict_tables = True
     tree_by_level = True  # a query costs microseconds, and its recursion takes half as long again
     for_update = ""  # the whole database is locked at BEGIN IMMEDIATE already
+    error_spoils_transaction = False  # it undoes the refused statement alone
     named_lock_sql = ""  # likewise
     restricting_sql = """
 SELECT m.name, f."from" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
