@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from typing import Unpack
 
 from datapkg.kit import database as kit
-from datapkg.kit.engines import KitDatabase, MemoryDatabase, Options, SqliteDatabase
+from datapkg.kit.database import run_in_transaction
+from datapkg.kit.engines import KitDatabase, MemoryDatabase, Options, SqliteDatabase, SqliteFileDatabase
 from datapkg.kit.errors import ForeignDatabaseError, MigrationError, SchemaAheadError, SchemaOutdatedError
 from datapkg.kit.urls import DEFAULT_URL
 from datapkg.operations import migrations
+from datapkg.operations.bookkeeping import Setting
+from datapkg.operations.migrations.history import ensure_bookkeeping, has_books, setting
 
 __all__ = ["connect", "default_url", "disconnect", "using"]
 
@@ -102,9 +105,12 @@ def _ready(url: str, migrate: bool, options: Options) -> KitDatabase:
 def _look(database: KitDatabase, migrate: bool) -> None:
     """Raise unless the database is up to date; bring it there where that was asked for or nothing can be lost."""
     status = migrations.status()
-    fresh = isinstance(database, MemoryDatabase) or (
-        isinstance(database, SqliteDatabase) and status.state in ("missing", "empty")
-    )
+    new_file = False
+    if isinstance(database, SqliteFileDatabase):
+        new_file = status.state in ("missing", "empty") or setting(database, _BEING_MADE) is True
+        if not new_file and status.state != "current":
+            status = migrations.status()  # another process may have finished it between the two looks
+    fresh = new_file or isinstance(database, MemoryDatabase)
     if status.state == "foreign" and not migrate:
         raise ForeignDatabaseError(
             f"The database {database.url} holds tables, but none of datapkg's.",
@@ -121,10 +127,27 @@ def _look(database: KitDatabase, migrate: bool) -> None:
         )
     if status.state != "current":
         if not (fresh or migrate):
+            number = len(status.pending)
             raise SchemaOutdatedError(
-                f"The database {database.url} lacks {len(status.pending)} migrations: {', '.join(status.pending)}.",
+                f"The database {database.url} lacks {number} migration{'s' if number != 1 else ''}: "
+                f"{', '.join(status.pending)}.",
                 pending=status.pending,
             )
+        if new_file:
+            run_in_transaction(_note_being_made)(database)
         migrations.migrate()
+    if new_file:
+        Setting.delete().where(Setting.key == _BEING_MADE).execute()
     if isinstance(database, SqliteDatabase):
         database.enable_wal()
+
+
+# In a new SQLite file until it has all of its tables, so that whoever finds it half made, because another process is
+# at it or was killed, goes on with it instead of refusing it as outdated.
+_BEING_MADE = "being_made"
+
+
+def _note_being_made(database: KitDatabase) -> None:
+    if not has_books(database):
+        ensure_bookkeeping(database)
+        Setting.create(key=_BEING_MADE, value=True)

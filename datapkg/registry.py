@@ -94,19 +94,19 @@ def _load(name: str) -> Domain:
 def _from_entry_points() -> tuple[Domain, ...]:
     found: dict[str, Domain] = {}
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        place = f"the entry point {point.name!r} ({point.value})"
+        place = f"entry point {point.name!r} ({point.value})"
         try:
             domain: object = point.load()
         except Exception as error:  # somebody else's code, which may fail in any way
             raise ConfigurationError(
-                f"The domain of {place} cannot be loaded: {type(error).__name__}: {error}.",
+                f"The domain of the {place} cannot be loaded: {type(error).__name__}: {error}.",
                 fix="Mend or uninstall the package that brings it.",
             ) from error
         if not isinstance(domain, Domain):
-            raise ConfigurationError(f"{place} is no Domain.", fix="Let it name a datapkg.Domain value.")
+            raise ConfigurationError(f"The {place} is no Domain.", fix="Let it name a datapkg.Domain value.")
         if domain.name in found or domain.name in _BUILT_IN:
             raise ConfigurationError(
-                f"{place} brings a domain {domain.name!r}, which exists already.", fix="Give it another name."
+                f"The {place} brings a domain {domain.name!r}, which exists already.", fix="Give it another name."
             )
         _check(domain)
         found[domain.name] = domain

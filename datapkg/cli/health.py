@@ -25,6 +25,9 @@ def health(ctx: click.Context) -> None:
     settings: Settings = ctx.obj
     with settings.bound(must_exist=True):
         result = check()
-    show(settings, result.as_dict(), text_table(["", "health"], result.as_dict().items()))
+    facts = result.as_dict()
+    detail = facts.pop("detail")  # a sentence or two, too long for a cell
+    table = text_table(["", "health"], facts.items())
+    show(settings, result.as_dict(), f"{table}\n\n{detail}" if detail else table)
     if not result.ok:
         ctx.exit(CHECK_FAILED)

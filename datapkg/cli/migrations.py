@@ -22,11 +22,24 @@ __all__ = ["migrate", "rollback", "status"]
 @click.option("--plan", is_flag=True, help="Show the SQL that would run, and write nothing.")
 @click.option("--resolve-applied", metavar="NAME", help="Mark a migration as applied without running it.")
 @click.option(
-    "--lock-timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for another migration."
+    "--history", metavar="NAME", help="Whose migrations: a registered domain's name; every history's unless given."
+)
+@click.option(
+    "--lock-timeout",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for another migration.",
 )
 @click.pass_obj
 def migrate(
-    settings: Settings, *, to: str | None, plan: bool, resolve_applied: str | None, lock_timeout: float
+    settings: Settings,
+    *,
+    to: str | None,
+    plan: bool,
+    resolve_applied: str | None,
+    history: str | None,
+    lock_timeout: float,
 ) -> None:
     """Bring the database up to date, one transaction a migration, under a lock.
 
@@ -37,11 +50,13 @@ def migrate(
     """
     from datapkg.operations import migrations
 
+    if resolve_applied is not None and (to is not None or plan):
+        raise click.UsageError("--resolve-applied runs nothing; give it alone.")
     with settings.bound(must_exist=plan) as database:
         if plan:
-            _show_plan(settings, migrations.plan())
+            _show_plan(settings, migrations.plan(to=to, history=history))
             return
-        report = migrations.migrate(to=to, resolve_applied=resolve_applied, lock_timeout=lock_timeout)
+        report = migrations.migrate(to=to, resolve_applied=resolve_applied, history=history, lock_timeout=lock_timeout)
         data = {"applied": report.applied, "marked": report.marked, "seconds": report.seconds}
         show(settings, data, str(report) if report.seconds else f"{database.url}: nothing to migrate.")
 
@@ -61,10 +76,15 @@ def _show_plan(settings: Settings, steps: Sequence[Step]) -> None:
 
 @command()
 @click.option("--to", metavar="NAME", help="Undo everything after this migration.")
-@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many to undo.")
+@click.option("--count", type=click.IntRange(min=1), help="How many to undo; one unless given.")
+@click.option(
+    "--history", metavar="NAME", help="Whose migrations: a registered domain's name; the built-in ones unless given."
+)
 @click.option("--i-know-this-is", metavar="ENVIRONMENT", help="Needed in a production database.")
 @click.pass_obj
-def rollback(settings: Settings, *, to: str | None, count: int, i_know_this_is: str | None) -> None:
+def rollback(
+    settings: Settings, *, to: str | None, count: int | None, history: str | None, i_know_this_is: str | None
+) -> None:
     """Undo the newest migrations; tables they made are dropped with their rows.
 
     \b
@@ -72,9 +92,14 @@ def rollback(settings: Settings, *, to: str | None, count: int, i_know_this_is: 
       datapkg rollback --count 2
     """
     from datapkg.operations import migrations
+    from datapkg.operations.migrations.files import BUILT_IN
 
+    if to is not None and count is not None:
+        raise click.UsageError("Give --to or --count, not both.")
     with settings.bound(must_exist=True):
-        report = migrations.rollback(to=to, count=count, i_know_this_is=i_know_this_is)
+        report = migrations.rollback(
+            to=to, count=count or 1, history=history or BUILT_IN, i_know_this_is=i_know_this_is
+        )
         data = {"rolled_back": report.rolled_back, "seconds": report.seconds}
         show(settings, data, str(report) if report.seconds else "There is nothing to roll back.")
 

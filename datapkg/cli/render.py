@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from uuid import UUID
 import click
 
 from datapkg.cli.root import Settings
+from datapkg.cli.streams import echo, echo_json
 
 __all__ = ["progress", "say", "show", "show_rows"]
 
@@ -40,7 +40,7 @@ def _jsonable(value: Any) -> Any:
 def show(settings: Settings, data: Any, text: str) -> None:
     """Print ``data`` as JSON where that was asked for, else the text."""
     if settings.json:
-        click.echo(json.dumps(data, ensure_ascii=False, default=_jsonable))
+        echo_json(data, default=_jsonable)
     elif text:
         say(settings, text)
 
@@ -57,7 +57,7 @@ def show_rows(settings: Settings, rows: Sequence[Mapping[str, Any]], *, empty: s
 def say(settings: Settings, text: str) -> None:
     """Print a line for people: nothing with --quiet or --json."""
     if not (settings.quiet or settings.json):
-        click.echo(text)
+        echo(text)
 
 
 @contextmanager

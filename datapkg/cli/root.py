@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from datapkg.cli.streams import echo, echo_json
 
 if TYPE_CHECKING:
     from datapkg.kit.engines import KitDatabase
@@ -97,7 +98,13 @@ class _Command(click.Command):
 
 
 class _Group(click.Group):
+    """A group that also takes --json, for all of its commands."""
+
     command_class = _Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(_json_option())
 
 
 def command(**options: Any) -> Callable[[Callable[..., Any]], click.Command]:
@@ -160,6 +167,8 @@ def root(
     from datapkg.cli.logs import set_up
 
     set_up(level=log_level, form=log_format)
+    if database == "":  # an unset variable in a script, and not the file that it would otherwise work on
+        raise click.UsageError("--database is empty.", ctx)
     ctx.obj = Settings(
         url=database or _url_from_surroundings(), json=as_json or bool(ctx.meta.get("json")), quiet=quiet
     )
@@ -206,18 +215,25 @@ def main(args: Sequence[str] | None = None) -> None:
     except Exception as error:
         from datapkg.kit.errors import DatapkgError
 
-        if not isinstance(error, DatapkgError):
+        if isinstance(error, DatapkgError):
+            _complain(error.as_dict(), as_json)
+        elif isinstance(error, OSError):
+            fix = "Check the file or device that it reads from or writes to, then run it again."
+            _complain({"code": "system", "why": f"{error}.", "fix": fix, "meta": {}}, as_json)
+        elif as_json:
+            fix = "Run it again without --json to see where, and report it."
+            _complain({"code": "unexpected", "why": f"{type(error).__name__}: {error}", "fix": fix, "meta": {}}, True)
+        else:
             raise
-        _complain(error.as_dict(), as_json)
         sys.exit(REFUSED)
     sys.exit(from_click if isinstance(from_click, int) else 0)
 
 
 def _complain(envelope: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(envelope, ensure_ascii=False, default=str), err=True)
+        echo_json(envelope, err=True)
         return
-    click.echo(click.style(f"error: {envelope['why']}", fg="red"), err=True)
+    echo(click.style(f"error: {envelope['why']}", fg="red"), err=True)
     if envelope["fix"]:
-        click.echo(f"  fix: {envelope['fix']}", err=True)
-    click.echo(click.style(f"  code: {envelope['code']}", dim=True), err=True)
+        echo(f"  fix: {envelope['fix']}", err=True)
+    echo(click.style(f"  code: {envelope['code']}", dim=True), err=True)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from datapkg.cli.render import say, show, show_rows
 from datapkg.cli.root import Settings, command
+
+if TYPE_CHECKING:
+    from datapkg.operations.seeding import SeedReport
 
 __all__ = ["seed"]
 
@@ -65,10 +70,18 @@ def seed(
                 f"Nothing to change: all {len(report.changes)} rows of {report.profile} are in {database.url} already.",
             )
         elif diff:
-            show_rows(
-                settings, [change.public() for change in report.changes if change.action != "unchanged"], empty=""
-            )
+            show_rows(settings, list(_differences(report)), empty="")
             say(settings, "Nothing was written.")
         else:
             show_rows(settings, report.summary, empty="")
             say(settings, f"Seeded {database.url} with the profile {report.profile}.")
+
+
+def _differences(report: SeedReport) -> Iterator[dict[str, object]]:
+    """Yield a row for each inserted row and for each value that changes."""
+    for change in report.changes:
+        row = {"table": change.table, "key": change.key, "action": change.action}
+        if change.action == "insert":
+            yield {**row, "field": None, "before": None, "after": None}
+        for path, before, after in change.differences():
+            yield {**row, "field": path, "before": before, "after": after}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from datapkg.cli.render import show
@@ -21,13 +23,10 @@ def user() -> None:
 @click.option(
     "--password",
     envvar="DATAPKG_ADMIN_PASSWORD",
-    prompt=True,
-    hide_input=True,
-    confirmation_prompt=True,
     help="Asked for if left out; or set DATAPKG_ADMIN_PASSWORD.",
 )
 @click.pass_obj
-def bootstrap_admin(settings: Settings, *, email: str, name: str | None, password: str) -> None:
+def bootstrap_admin(settings: Settings, *, email: str, name: str | None, password: str | None) -> None:
     """Create the first ADMIN; works only while there is none.
 
     \b
@@ -36,6 +35,15 @@ def bootstrap_admin(settings: Settings, *, email: str, name: str | None, passwor
     """
     from datapkg import accounts
 
+    if password is None:
+        password = _ask()
     with settings.connected():
         made = accounts.bootstrap_admin(email, password=password, name=name)
         show(settings, made.public(), f"{made.email} is the first ADMIN.")
+
+
+def _ask() -> str:
+    if not sys.stdin.isatty():
+        raise click.UsageError("There is no terminal to ask for the password on; set DATAPKG_ADMIN_PASSWORD.")
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return password

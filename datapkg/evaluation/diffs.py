@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from datapkg.evaluation.definitions import get_definition_with_content
+from datapkg.kit.differences import ABSENT, differences
 from datapkg.kit.results import Rows
 
 __all__ = ["DefinitionDiff", "diff_definitions"]
@@ -50,31 +50,20 @@ def diff_definitions(a: UUID | str, b: UUID | str) -> DefinitionDiff:
     """
     first, second = get_definition_with_content(a), get_definition_with_content(b)
     changes: Rows[dict[str, Any]] = Rows()
-    for path, before, after in _walk("", _comparable(first), _comparable(second)):
-        change = "added" if before is _ABSENT else "removed" if after is _ABSENT else "changed"
+    for path, before, after in differences(_comparable(first), _comparable(second)):
+        change = "added" if before is ABSENT else "removed" if after is ABSENT else "changed"
         changes.append(
             {
                 "path": path,
                 "change": change,
-                "before": None if before is _ABSENT else before,
-                "after": None if after is _ABSENT else after,
+                "before": None if before is ABSENT else before,
+                "after": None if after is ABSENT else after,
             }
         )
     return DefinitionDiff(first.id, second.id, changes)
-
-
-_ABSENT = object()
 
 
 def _comparable(definition: Any) -> dict[str, Any]:
     content = dict(definition.content)
     content["dimensions"] = {dimension["name"]: dimension for dimension in content.get("dimensions", [])}
     return {"name": definition.name, "content": content}
-
-
-def _walk(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in [*before, *(key for key in after if key not in before)]:
-            yield from _walk(f"{path}.{key}" if path else key, before.get(key, _ABSENT), after.get(key, _ABSENT))
-    elif before is _ABSENT or after is _ABSENT or before != after:
-        yield path, before, after

@@ -12,7 +12,7 @@ from datapkg import registry
 from datapkg.kit.database import current, run_in_transaction
 from datapkg.kit.dialect.base import quote
 from datapkg.kit.documents import Document, json_schema
-from datapkg.kit.errors import DatapkgError, NotFoundError
+from datapkg.kit.errors import DatapkgError, NotFoundError, ValidationError
 from datapkg.kit.models import Model
 from datapkg.kit.results import Rows
 
@@ -124,7 +124,12 @@ def documents_upgrade(*, batch_size: int = 500, progress: Callable[[int], None] 
     Args:
         batch_size: rows in one transaction.
         progress: called with the number of rows dealt with since the last call.
+
+    Raises:
+        ValidationError: ``batch_size`` is no whole number from 1.
     """
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+        raise ValidationError({"batch_size": ["Must be a whole number from 1."]}, what="upgrade of documents")
     upgraded = skipped = 0
     refused: Rows[dict[str, object]] = Rows()
     for column in document_columns():
@@ -147,7 +152,7 @@ def _old_rows(column: DocumentColumn, batch_size: int) -> Iterator[list[Any]]:
     known = ", ".join(f"'{number}'" for number in range(column.document.version))
     sql = (
         f"SELECT id, {name} FROM {quote(column.model._meta.table_name)} WHERE id > {mark} AND {name} IS NOT NULL "
-        f"AND {database.dialect.json_version(name)} IN ({known}) ORDER BY id LIMIT {int(batch_size)}"
+        f"AND {database.dialect.json_version(name)} IN ({known}) ORDER BY id LIMIT {batch_size}"
     )
     last = str(UUID(int=0))
     while batch := database.fetch(sql, (last,)):

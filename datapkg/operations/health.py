@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 
 from datapkg.kit.database import current
 from datapkg.kit.engines import KitDatabase
-from datapkg.kit.errors import DatapkgError
+from datapkg.kit.errors import DatapkgError, ReadOnlyError
 from datapkg.kit.results import html_table
 from datapkg.operations import migrations
+from datapkg.operations.migrations.history import is_missing
 
 __all__ = ["Health", "health"]
 
@@ -52,7 +53,8 @@ class Health:
 def health(*, database: KitDatabase | None = None) -> Health:
     """Return the health of the database in force (or of the given one); never raises for a sick database.
 
-    The query is bounded to two seconds, and an answer never holds a secret.
+    Nothing is written or created. Connecting is bounded by ``connect_timeout``, the query then to two seconds; an
+    answer never holds a secret.
 
     Raises:
         NotConnectedError: no database is connected and none is given.
@@ -62,11 +64,15 @@ def health(*, database: KitDatabase | None = None) -> Health:
     def report(state: str, detail: str | None = None, version: str | None = None, ms: float | None = None) -> Health:
         return Health(state, database.dialect.name, version, database.url, ms, detail)
 
+    if is_missing(database):  # asking the engine would create it
+        return report("unmigrated", f"There is no file {database.database}. Run `datapkg migrate` to create it.")
     try:
         started = time.perf_counter()
         version, read_only = database.facts(timeout_ms=TIMEOUT_MS)
         elapsed = round((time.perf_counter() - started) * 1000, 3)
         status = migrations.status(database=database)
+    except ReadOnlyError as error:  # a SQLite file in a folder where its WAL cannot be made
+        return report("read-only", f"{error.why} {error.fix}")
     except DatapkgError as error:
         return report("unreachable", f"{error.why} {error.fix}")
 

@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from datapkg import audit, evaluation
-from datapkg.errors import NotFoundError
+from datapkg.errors import NotFoundError, ValidationError
 from datapkg.operations import documents as operations
 from datapkg.operations.documents import documents_schema, documents_status, documents_upgrade
 
@@ -69,6 +69,15 @@ def test_documents_that_cannot_be_upgraded_are_reported_and_left(db):
     assert stored(db, bad) == {"preamble": 3}
     assert stored(db, newer) == {"schema_version": 2}
     assert stored(db, good)["schema_version"] == 1
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, "a", True])
+def test_a_batch_has_at_least_one_row(db, size):
+    """Any other size is refused, and not taken for "nothing to do"."""
+    key = store(db, {"preamble": "old"})
+    with pytest.raises(ValidationError, match="batch_size"):
+        documents_upgrade(batch_size=size)
+    assert stored(db, key) == {"preamble": "old"}
 
 
 def test_a_newer_write_wins(db, monkeypatch):

@@ -58,3 +58,12 @@ def test_a_read_only_server_is_told(db, datapkg_url):
     read_only = open_database(f"{datapkg_url}&options=-c%20default_transaction_read_only%3Don")
     assert health(database=read_only).state == "read-only"
     read_only.close()
+
+
+def test_a_file_that_is_not_there_is_unmigrated_and_stays_away(tmp_path):
+    """Asking after its health does not create it."""
+    path = tmp_path / "none.db"
+    found = health(database=open_database(f"sqlite:///{path}"))
+    assert found.state == "unmigrated"
+    assert str(path) in found.detail
+    assert not path.exists()

@@ -10,10 +10,11 @@ from uuid import UUID
 
 from datapkg import registry
 from datapkg.kit import failpoints
+from datapkg.kit.differences import ABSENT, differences
 from datapkg.kit.domains import SeedTable
 from datapkg.kit.errors import ConflictError, DocumentError, SeedError, UnknownSchemaVersionError, ValidationError
 from datapkg.kit.fields import ForeignKey
-from datapkg.kit.results import Rows
+from datapkg.kit.results import Rows, cell
 from datapkg.operations.bookkeeping import SeedKey
 from datapkg.operations.row_writer import RowWriter
 from datapkg.operations.seeding.files import SeedFile
@@ -40,8 +41,24 @@ class SeedChange:
 
     def public(self) -> dict[str, object]:
         """Return the columns that a table shows."""
-        changed = ", ".join(f"{name}: {before!r} -> {after!r}" for name, (before, after) in self.fields.items())
-        return {"table": self.table, "key": self.key, "action": self.action, "changes": changed}
+        return {
+            "table": self.table,
+            "key": self.key,
+            "action": self.action,
+            "changes": "; ".join(
+                f"{path}: {_brief(before)} -> {_brief(after)}" for path, before, after in self.differences()
+            ),
+        }
+
+    def differences(self) -> Iterator[tuple[str, object, object]]:
+        """Yield ``(path, before, after)`` of each change, in documents of each part that differs; None is nothing."""
+        for name, (old, new) in self.fields.items():
+            for path, before, after in differences(old, new, path=name):
+                yield path, None if before is ABSENT else before, None if after is ABSENT else after
+
+
+def _brief(value: object) -> str:
+    return "nothing" if value is None else cell(value)
 
 
 def seed_tables() -> dict[str, SeedTable]:
