@@ -119,6 +119,58 @@ def test_unknown_options_are_refused(url):
         datapkg.connect(url, synchronous="OFF")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"busy_timeout": "x"},
+        {"busy_timeout": -1},
+        {"synchronous": 3},
+        {"slow_query_ms": "a"},
+        {"pool_size": 0},
+        {"pool_size": True},
+        {"pool_size": 1.5},
+        {"retries": -1},
+        {"retries": None},
+        {"connect_timeout": 0},
+        {"must_exist": "yes"},
+    ],
+    ids=str,
+)
+def test_option_values_that_cannot_work_are_refused(url, options):
+    """The error names the option and says what it takes."""
+    with pytest.raises(ConfigurationError) as caught:
+        datapkg.connect(url, **options)
+    assert next(iter(options)) in caught.value.why
+    assert caught.value.fix.startswith("Give ")
+
+
+@pytest.mark.parametrize("more", ["?mode=ro", "#1", "?"])
+def test_what_sqlite_would_not_heed_is_refused(url, more, tmp_path, disconnected):
+    """A query or a fragment after a path would be dropped without a word; percent-encoded they are part of the name."""
+    if more != "?":  # an empty query says nothing
+        with pytest.raises(ConfigurationError, match="more than a path"):
+            datapkg.connect(url + more)
+        datapkg.connect(url.replace("my.db", "my%3F%23.db"))
+        assert (tmp_path / "my?#.db").exists()
+    with pytest.raises(ConfigurationError):
+        datapkg.connect("sqlite:///file:my.db")
+
+
+def test_a_relative_path_stays_where_it_was(tmp_path, monkeypatch, disconnected):
+    """Threads that connect after the program has changed its folder find the same file."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    datapkg.connect("sqlite:///my.db")
+    flags.set_flag("a", enabled=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(flags.is_enabled("a")))
+    thread.start()
+    thread.join()
+    assert seen == [True]
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_an_unreachable_server_is_told_without_its_password():
     """Nothing listens there: DatabaseUnavailableError, and the password stays out of it."""
     with pytest.raises(DatabaseUnavailableError) as caught:

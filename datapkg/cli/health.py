@@ -9,6 +9,9 @@ from datapkg.cli.root import CHECK_FAILED, Settings, command
 
 __all__ = ["health"]
 
+CONNECT_TIMEOUT = 3
+"""Seconds: whoever asks for the health of a server that does not answer wants to know soon."""
+
 
 @command()
 @click.pass_context
@@ -23,7 +26,7 @@ def health(ctx: click.Context) -> None:
     from datapkg.operations.health import health as check
 
     settings: Settings = ctx.obj
-    with settings.bound(must_exist=True):
+    with settings.bound(must_exist=True, connect_timeout=CONNECT_TIMEOUT):
         result = check()
     facts = result.as_dict()
     detail = facts.pop("detail")  # a sentence or two, too long for a cell

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
 from datapkg.cli.streams import echo, echo_json
 
 if TYPE_CHECKING:
-    from datapkg.kit.engines import KitDatabase
+    from datapkg.kit.engines import KitDatabase, Options
 
 __all__ = ["CHECK_FAILED", "REFUSED", "USAGE", "Settings", "command", "group", "main"]
 
@@ -60,15 +60,15 @@ class Settings:
             connection.disconnect()
 
     @contextmanager
-    def bound(self, *, must_exist: bool = False) -> Iterator[KitDatabase]:
+    def bound(self, **options: Unpack[Options]) -> Iterator[KitDatabase]:
         """Bind without migrating and without looking at the migrations.
 
         Args:
-            must_exist: never create a SQLite file.
+            options: as for ``datapkg.connect``; ``must_exist=True`` never creates a SQLite file.
         """
         from datapkg.kit import database as kit
 
-        database = kit.bind(self.url, must_exist=must_exist)
+        database = kit.bind(self.url, **options)
         try:
             yield database
         finally:

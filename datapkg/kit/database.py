@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -18,14 +19,12 @@ from typing import ParamSpec, TypeVar, Unpack, cast
 
 import peewee as pw
 
-from datapkg.kit.dialect import Dialect
 from datapkg.kit.engines import (
     KitDatabase,
     MemoryDatabase,
     Options,
     PostgresDatabase,
     PostgresMixin,
-    SqliteDatabase,
     SqliteFileDatabase,
     log_slow_queries,
 )
@@ -36,7 +35,6 @@ __all__ = [
     "bind",
     "bound",
     "current",
-    "dialect",
     "lock",
     "open_database",
     "override",
@@ -89,15 +87,9 @@ def open_database(url: str, **options: Unpack[Options]) -> KitDatabase:
     Raises:
         ConfigurationError: the URL or an option cannot be used.
     """
-    unknown = set(options) - set(Options.__annotations__)
-    if unknown:
-        raise ConfigurationError(
-            f"Unknown option {', '.join(sorted(unknown))}.", fix=f"Use: {', '.join(Options.__annotations__)}."
-        )
+    _check_options(options)
     parsed = parse_url(url)
     synchronous = options.get("synchronous", "FULL").upper()
-    if synchronous not in ("FULL", "NORMAL", "EXTRA"):
-        raise ConfigurationError(f"synchronous cannot be {synchronous!r}.", fix="Use FULL (the default) or NORMAL.")
     busy_timeout = options.get("busy_timeout", 5.0)
     database: KitDatabase
     if parsed.scheme == "sqlite":
@@ -105,7 +97,7 @@ def open_database(url: str, **options: Unpack[Options]) -> KitDatabase:
             database = MemoryDatabase(busy_timeout=busy_timeout, synchronous=synchronous)
         else:
             database = SqliteFileDatabase(
-                parsed.database,
+                os.path.abspath(parsed.database),  # threads connect later, and the program may change its folder
                 busy_timeout=busy_timeout,
                 synchronous=synchronous,
                 must_exist=options.get("must_exist", False),
@@ -127,6 +119,37 @@ def open_database(url: str, **options: Unpack[Options]) -> KitDatabase:
     if slow is not None:
         log_slow_queries(database, slow)
     return database
+
+
+_SMALLEST: dict[str, float] = {
+    "busy_timeout": 0,
+    "connect_timeout": 1,
+    "pool_size": 1,
+    "pool_timeout": 0,
+    "retries": 0,
+    "slow_query_ms": 0,
+}
+_WHOLE = ("connect_timeout", "pool_size", "retries")
+
+
+def _check_options(options: Options) -> None:
+    """Raise unless every option is known and can work."""
+    known = Options.__annotations__
+    for name, value in options.items():
+        if name not in known:
+            raise ConfigurationError(f"There is no option {name}.", fix=f"Use: {', '.join(known)}.")
+        if name == "synchronous":
+            right = isinstance(value, str) and value.upper() in ("EXTRA", "FULL", "NORMAL")
+            wanted = "FULL (the default), EXTRA or NORMAL"
+        elif name == "must_exist":
+            right, wanted = isinstance(value, bool), "True or False"
+        else:
+            kind = int if name in _WHOLE else (int, float)
+            right = isinstance(value, kind) and not isinstance(value, bool) and value >= _SMALLEST[name]
+            right = right or (name == "slow_query_ms" and value is None)
+            wanted = f"a {'whole ' if name in _WHOLE else ''}number, {_SMALLEST[name]:g} or more"
+        if not right:
+            raise ConfigurationError(f"The option {name} cannot be {value!r}.", fix=f"Give {wanted}.")
 
 
 def _other_engine(scheme: str, name: str, arguments: dict[str, str | int]) -> KitDatabase:
@@ -204,16 +227,6 @@ def current() -> KitDatabase:
     if database is None:
         raise NotConnectedError("No database is connected.")
     return database
-
-
-def dialect() -> Dialect:
-    """Return the dialect of the database in force."""
-    return current().dialect
-
-
-def is_sqlite(database: KitDatabase) -> bool:
-    """Whether a database is one of the SQLite classes."""
-    return isinstance(database, SqliteDatabase)
 
 
 def transaction() -> AbstractContextManager[object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 import peewee as pw
@@ -190,11 +190,6 @@ class MutableModel(Model):
             self.updated_at = now()
             only = None if only is None else [*only, "updated_at"]
         return super().save(force_insert=force_insert, only=only)
-
-    @classmethod
-    def from_row(cls, row: Any, dialect: Any) -> Self:
-        """Make an instance from a driver's row of all columns in declared order."""
-        return instance_builder(cls, dialect)(row)
 
 
 def _secret(field: Any) -> bool:

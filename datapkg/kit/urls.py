@@ -83,6 +83,11 @@ def _sqlite(url: str, parts: SplitResult, database: str) -> DatabaseUrl:
         raise ConfigurationError(
             f"The URL {redact(url)} names no file.", fix="Write sqlite:///file.db, or sqlite:///:memory:."
         )
+    if parts.query or parts.fragment or database.startswith("file:"):
+        raise ConfigurationError(
+            f"The URL {redact(url)} has more than a path, and SQLite would not heed it.",
+            fix="Give options to connect(); write %3F for ? and %23 for # in a file's name, and no file: before it.",
+        )
     if "\0" in database:
         raise ConfigurationError("The SQLite path contains a NUL character.", fix="Remove it.")
     return DatabaseUrl("sqlite", database, url)

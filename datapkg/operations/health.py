@@ -53,8 +53,8 @@ class Health:
 def health(*, database: KitDatabase | None = None) -> Health:
     """Return the health of the database in force (or of the given one); never raises for a sick database.
 
-    Nothing is written or created. Connecting is bounded by ``connect_timeout``, the query then to two seconds; an
-    answer never holds a secret.
+    Nothing is written or created. Connecting is bounded by ``connect_timeout``, every query then to two seconds, locks
+    included; an answer never holds a secret.
 
     Raises:
         NotConnectedError: no database is connected and none is given.
@@ -67,10 +67,11 @@ def health(*, database: KitDatabase | None = None) -> Health:
     if is_missing(database):  # asking the engine would create it
         return report("unmigrated", f"There is no file {database.database}. Run `datapkg migrate` to create it.")
     try:
-        started = time.perf_counter()
-        version, read_only = database.facts(timeout_ms=TIMEOUT_MS)
-        elapsed = round((time.perf_counter() - started) * 1000, 3)
-        status = migrations.status(database=database)
+        with database.bounded(TIMEOUT_MS):
+            started = time.perf_counter()
+            version, read_only = database.facts()
+            elapsed = round((time.perf_counter() - started) * 1000, 3)
+            status = migrations.status(database=database)
     except ReadOnlyError as error:  # a SQLite file in a folder where its WAL cannot be made
         return report("read-only", f"{error.why} {error.fix}")
     except DatapkgError as error:

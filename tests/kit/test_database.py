@@ -53,7 +53,6 @@ def test_everything_before_connect_says_so() -> None:
         lambda: Memo(text="a").save(),
         lambda: Memo.create(text="a"),
         kit.current,
-        kit.dialect,
         kit.transaction,
         kit.run_in_transaction(lambda: None),
     )
@@ -119,7 +118,7 @@ def test_two_tasks_on_two_engines(datapkg_databases: RunDatabases) -> None:
             for number in range(5):
                 Memo.create(text=f"{name} {number}")
                 await asyncio.sleep(0)
-            return kit.dialect().name, texts()
+            return kit.current().dialect.name, texts()
 
     async def both(one: KitDatabase, two: KitDatabase) -> Any:
         return await asyncio.gather(write(one, "left"), write(two, "right"))

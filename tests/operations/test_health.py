@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import pytest
@@ -67,3 +68,27 @@ def test_a_file_that_is_not_there_is_unmigrated_and_stays_away(tmp_path):
     assert found.state == "unmigrated"
     assert str(path) in found.detail
     assert not path.exists()
+
+
+@pytest.mark.datapkg_engines("postgresql")
+@pytest.mark.datapkg_commits
+def test_a_database_whose_tables_are_locked_answers_in_time(db, datapkg_url):
+    """Waiting for a lock is bounded too: the answer comes, and says that the database cannot be worked with."""
+    blocker = open_database(datapkg_url)
+    with blocker.atomic():
+        blocker.execute_sql("LOCK TABLE datapkg_migrations IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        found = health()
+        assert time.monotonic() - started < 10
+    assert not found.ok
+    blocker.close()
+    assert health().ok
+
+
+def test_a_silent_server_is_unreachable_in_time():
+    """A port that accepts and never answers is given up after the connect timeout."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/x"
+        started = time.monotonic()
+        assert health(database=open_database(url, connect_timeout=2)).state == "unreachable"
+        assert time.monotonic() - started < 15

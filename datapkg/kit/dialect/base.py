@@ -93,7 +93,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def json_version(self, column: str) -> str:
-        """An expression for a document's version as text: digits, ``0`` where it has none, else what stands there."""
+        """An expression for a document's version as text: digits, ``0`` where it has none, else ``corrupt``."""
 
     @abstractmethod
     def json_value(self, value: str) -> str:

@@ -106,10 +106,11 @@ END $$"""
 
     def json_version(self, column: str) -> str:
         """The SQL of a document column's version."""
+        version = f"{column} ->> 'schema_version'"
         kind = f"jsonb_typeof({column} -> 'schema_version')"
         return (
-            f"CASE WHEN jsonb_typeof({column}) <> 'object' THEN jsonb_typeof({column}) WHEN {kind} IS NULL THEN '0' "
-            f"WHEN {kind} = 'number' THEN {column} ->> 'schema_version' ELSE {kind} END"
+            f"CASE WHEN jsonb_typeof({column}) = 'object' AND {kind} IS NULL THEN '0' "
+            f"WHEN {kind} = 'number' AND {version} ~ '^[0-9]+$' THEN {version} ELSE 'corrupt' END"
         )
 
     def json_value(self, value: str) -> str:

@@ -128,10 +128,11 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
 
     def json_version(self, column: str) -> str:
         """The SQL of a document column's version."""
+        version = f"json_extract({column}, '$.schema_version')"
         kind = f"json_type({column}, '$.schema_version')"
         return (
-            f"CASE WHEN json_type({column}) <> 'object' THEN json_type({column}) WHEN {kind} IS NULL THEN '0' "
-            f"WHEN {kind} = 'integer' THEN json_extract({column}, '$.schema_version') || '' ELSE {kind} END"
+            f"CASE WHEN json_type({column}) = 'object' AND {kind} IS NULL THEN '0' "
+            f"WHEN {kind} = 'integer' AND {version} >= 0 THEN {version} || '' ELSE 'corrupt' END"
         )
 
     def json_value(self, value: str) -> str:
@@ -170,7 +171,12 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
                 f"The SQLite file cannot be opened: {text}.",
                 fix="Check the path, and that its folder exists and is writable.",
             )
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return StorageError(
+                f"The SQLite file is damaged, or no SQLite file: {text}.",
+                fix="Check the path; if it is the right file, restore it from a backup.",
+            )
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
             return StorageError(f"SQLite could not read or write the file: {text}.")
         return StatementError(f"SQLite refused the statement: {text}.")
 

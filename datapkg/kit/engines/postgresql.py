@@ -6,7 +6,8 @@ import logging
 import select
 import threading
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import peewee as pw
@@ -62,15 +63,20 @@ class PostgresMixin(KitDatabase):
     def _discard(self) -> None:
         self.close()
 
-    def facts(self, *, timeout_ms: int) -> tuple[str, bool]:
-        """Ask the engine, within a time limit, for its version and whether it takes no writes."""
+    @contextmanager
+    def bounded(self, timeout_ms: int) -> Iterator[None]:
+        """Bound every statement of the block in time, waiting for locks included; it is one transaction."""
         with self.atomic():
             self.execute_sql("SELECT set_config('statement_timeout', %s, true)", (str(int(timeout_ms)),))
-            row = self.fetch(
-                "SELECT current_setting('server_version'), current_setting('default_transaction_read_only') = 'on' "
-                "OR pg_is_in_recovery()",
-                (),
-            )[0]
+            yield
+
+    def facts(self) -> tuple[str, bool]:
+        """Ask the server for its version and whether it takes no writes."""
+        sql = (
+            "SELECT current_setting('server_version'), current_setting('default_transaction_read_only') = 'on' "
+            "OR pg_is_in_recovery()"
+        )
+        row = self.fetch(sql, ())[0]
         return str(row[0]), bool(row[1])
 
     def _set_gate(self, table: str) -> None:

@@ -45,9 +45,8 @@ class SqliteDatabase(KitDatabase, pw.SqliteDatabase):
         gate: str | None = self._state.gate
         return gate
 
-    def facts(self, *, timeout_ms: int) -> tuple[str, bool]:
-        """Ask the engine, within a time limit, for its version and whether it takes no writes."""
-        # Reading a local file needs no limit beyond the busy timeout.
+    def facts(self) -> tuple[str, bool]:
+        """Ask SQLite for its version and whether the file takes no writes."""
         version = self.fetch("SELECT sqlite_version(), (SELECT count(*) FROM sqlite_master)", ())[0][0]
         read_only = self.database != ":memory:" and not os.access(self.database, os.W_OK)
         return str(version), read_only
