@@ -10,6 +10,7 @@ from uuid import UUID
 from datapkg.accounts.users import find_user
 from datapkg.kit.errors import ConflictError, NotFoundError
 from datapkg.kit.models import Model
+from datapkg.kit.pages import list_page
 from datapkg.kit.results import Rows
 from datapkg.kit.statements import insert
 
@@ -43,12 +44,7 @@ def list_owned(model: type[M], user_id: UUID | str, *, limit: int, after: UUID |
         ValidationError: an argument is not valid.
     """
     from datapkg.accounts import schemas
-    from datapkg.kit.schemas import load
 
-    given = {"user_id": user_id, "limit": limit} | ({} if after is None else {"after": after})
-    page = load(schemas.Page, given, what="list")
     table: Any = model
-    query = table.select().where(table.user == page["user_id"])
-    if "after" in page:
-        query = query.where(table.id < page["after"])
-    return Rows(query.order_by(table.id.desc()).limit(page["limit"]))
+    given = {"user_id": user_id, "limit": limit, "after": after}
+    return list_page(model, schemas.OwnedFilters, what="list", given=given, where={"user_id": table.user.__eq__})

@@ -9,18 +9,19 @@ from marshmallow import ValidationError, validates_schema
 
 from datapkg.accounts.emails import email_problem, normalise_email
 from datapkg.accounts.models import ROLES
-from datapkg.kit.schemas import Choice, Integer, Schema, Text, Timestamp, Uuid
+from datapkg.kit.schemas import Choice, Page, Schema, Text, Timestamp, Uuid
 
 __all__ = [
     "BootstrapAdmin",
     "Email",
     "NewApiKey",
     "NewUser",
-    "Page",
+    "OwnedFilters",
     "Password",
     "PasswordChange",
     "PasswordText",
     "RoleGrant",
+    "TokenFilters",
     "TokenRequest",
     "UserFilters",
     "UserRow",
@@ -102,21 +103,22 @@ class TokenRequest(Schema):
     identifier = Text(1, 254, required=True)
 
 
-class Page(Schema):
-    """Where a page of a list starts, and whose rows it shows."""
+class OwnedFilters(Page):
+    """Whose rows a list shows, and where its page starts."""
 
-    user_id = Uuid()
+    user_id = Uuid(required=True)
+
+
+class TokenFilters(Page):
+    """What a list of verification tokens can be narrowed by, and where its page starts."""
+
     identifier = Text(1, 254)
-    limit = Integer(1, 1000, required=True)
-    after = Uuid()
 
 
-class UserFilters(Schema):
+class UserFilters(Page):
     """What a list of users can be narrowed by, and where its page starts."""
 
     role = Choice(ROLES)
-    limit = Integer(1, 1000, required=True)
-    after = Uuid()
 
 
 class UserRow(Schema):

@@ -14,6 +14,7 @@ from datapkg.kit.deletion import delete_row
 from datapkg.kit.errors import NotFoundError
 from datapkg.kit.instants import as_instant, later
 from datapkg.kit.keys import as_id
+from datapkg.kit.pages import list_page
 from datapkg.kit.results import Rows
 from datapkg.kit.rows import instance_builder
 from datapkg.kit.statements import Param, Statement, insert
@@ -182,16 +183,10 @@ def list_verification_tokens(
         ValidationError: an argument is not valid.
     """
     from datapkg.accounts import schemas
-    from datapkg.kit.schemas import load
 
     given = {"identifier": identifier, "limit": limit, "after": after}
-    page = load(schemas.Page, {key: value for key, value in given.items() if value is not None}, what="list of tokens")
-    query = VerificationToken.select()
-    if "identifier" in page:
-        query = query.where(VerificationToken.identifier == page["identifier"])
-    if "after" in page:
-        query = query.where(VerificationToken.id < page["after"])
-    return Rows(query.order_by(VerificationToken.id.desc()).limit(page["limit"]))
+    where = {"identifier": VerificationToken.identifier.__eq__}
+    return list_page(VerificationToken, schemas.TokenFilters, what="list of tokens", given=given, where=where)
 
 
 def delete_verification_token(token_id: UUID | str) -> None:

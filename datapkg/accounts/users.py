@@ -12,6 +12,7 @@ from datapkg.accounts.models import User
 from datapkg.kit.database import run_in_transaction
 from datapkg.kit.errors import NotFoundError, ValidationError
 from datapkg.kit.keys import as_id
+from datapkg.kit.pages import list_page
 from datapkg.kit.results import Rows
 from datapkg.kit.statements import Param, Statement, insert
 
@@ -113,18 +114,9 @@ def list_users(*, role: str | None = None, limit: int = 50, after: UUID | str | 
         ValidationError: an argument is not valid.
     """
     from datapkg.accounts import schemas
-    from datapkg.kit.schemas import load
 
     given = {"role": role, "limit": limit, "after": after}
-    filters = load(
-        schemas.UserFilters, {key: value for key, value in given.items() if value is not None}, what="list of users"
-    )
-    query = User.select()
-    if "role" in filters:
-        query = query.where(User.role == filters["role"])
-    if "after" in filters:
-        query = query.where(User.id < filters["after"])
-    return Rows(query.order_by(User.id.desc()).limit(filters["limit"]))
+    return list_page(User, schemas.UserFilters, what="list of users", given=given, where={"role": User.role.__eq__})
 
 
 def set_password(user_id: UUID | str, *, password: str) -> User:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datapkg.kit.schemas import Dict, Integer, Json, Schema, Text, Uuid
+from datapkg.kit.schemas import Dict, Json, Page, Schema, Text
 
 __all__ = ["DetailsSchema", "EntitySchema", "EntryFilters", "NewEntry"]
 
@@ -28,12 +28,10 @@ class NewEntry(EntitySchema):
     details = Dict(Json(allow_none=True), required=True)
 
 
-class EntryFilters(Schema):
+class EntryFilters(Page):
     """What a list of entries can be narrowed by, and where its page starts."""
 
     entity_type = Text(1, 100)
     entity_id = Text(1, 200)
     action = Text(1, 100)
     actor = Text(1, 200)
-    limit = Integer(1, 1000, required=True)
-    after = Uuid()

@@ -220,6 +220,7 @@ def main(args: Sequence[str] | None = None) -> None:
         elif isinstance(error, OSError):
             fix = "Check the file or device that it reads from or writes to, then run it again."
             _complain({"code": "system", "why": f"{error}.", "fix": fix, "meta": {}}, as_json)
+            _give_up_stdout()
         elif as_json:
             fix = "Run it again without --json to see where, and report it."
             _complain({"code": "unexpected", "why": f"{type(error).__name__}: {error}", "fix": fix, "meta": {}}, True)
@@ -227,6 +228,16 @@ def main(args: Sequence[str] | None = None) -> None:
             raise
         sys.exit(REFUSED)
     sys.exit(from_click if isinstance(from_click, int) else 0)
+
+
+def _give_up_stdout() -> None:
+    """Drop what could not be written: the interpreter would try again at its end, and exit with 120."""
+    import os
+
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(envelope: dict[str, Any], as_json: bool) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import operator
-from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +15,7 @@ from datapkg.kit.errors import NotFoundError, StaleWriteError, ValidationError
 from datapkg.kit.jsontext import Encoded
 from datapkg.kit.keys import as_id, as_id_text
 from datapkg.kit.models import new_id, now
+from datapkg.kit.pages import list_page
 from datapkg.kit.results import Rows
 from datapkg.kit.statements import Param, Statement, insert
 
@@ -196,37 +195,26 @@ def list_definitions(
         ValidationError: a filter is not valid.
     """
     from datapkg.evaluation import schemas
-    from datapkg.kit.schemas import load
 
     given = {
         "name": name,
         "parent_id": parent_id,
+        "roots": roots or None,
         "created_by": created_by,
         "created_from": created_from,
         "created_before": created_before,
+        "limit": limit,
         "after": after,
     }
-    filters = load(
-        schemas.DefinitionFilters,
-        {"limit": limit, **{key: value for key, value in given.items() if value is not None}},
-        what="list of definitions",
-    )
-    query = Definition.select()
-    comparisons: tuple[tuple[str, Any, Callable[[Any, Any], Any]], ...] = (
-        ("name", Definition.name, operator.eq),
-        ("parent_id", Definition.parent, operator.eq),
-        ("created_by", Definition.created_by, operator.eq),
-        ("created_from", Definition.created_at, operator.ge),
-        ("created_before", Definition.created_at, operator.lt),
-        ("after", Definition.id, operator.lt),
-    )
-    for key, column, compare in comparisons:
-        if key in filters:
-            query = query.where(compare(column, filters[key]))
-    if roots:
-        query = query.where(Definition.parent.is_null())
-    # Keys sort by creation, so the primary key serves the order and the page.
-    return Rows(query.order_by(Definition.id.desc()).limit(filters["limit"]))
+    where = {
+        "name": Definition.name.__eq__,
+        "parent_id": Definition.parent.__eq__,
+        "roots": lambda only: Definition.parent.is_null(only),
+        "created_by": Definition.created_by.__eq__,
+        "created_from": Definition.created_at.__ge__,
+        "created_before": Definition.created_at.__lt__,
+    }
+    return list_page(Definition, schemas.DefinitionFilters, what="list of definitions", given=given, where=where)
 
 
 def update_definition(

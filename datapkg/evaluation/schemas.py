@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from datapkg.kit.schemas import Integer, Json, List, Nested, Schema, Text, Timestamp, Uuid
+from datapkg.kit.schemas import Boolean, Json, List, Nested, Page, Schema, Text, Timestamp, Uuid
 
 __all__ = [
     "DefinitionChange",
@@ -62,16 +62,15 @@ class DefinitionChange(Schema):
     unchanged_since = Timestamp()
 
 
-class DefinitionFilters(Schema):
+class DefinitionFilters(Page):
     """What a list of definitions can be narrowed by, and where its page starts."""
 
     name = Text(1, 200)
     parent_id = Uuid()
+    roots = Boolean()
     created_by = Uuid()
     created_from = Timestamp()
     created_before = Timestamp()
-    limit = Integer(1, 1000)
-    after = Uuid()
 
 
 class DefinitionRow(Schema):

@@ -11,6 +11,7 @@ from datapkg.flags.models import FeatureFlag
 from datapkg.kit.database import run_in_transaction
 from datapkg.kit.errors import NotFoundError, ValidationError
 from datapkg.kit.models import new_id, now
+from datapkg.kit.pages import list_page
 from datapkg.kit.results import Rows
 from datapkg.kit.statements import Param, Statement
 
@@ -144,18 +145,10 @@ def list_flags(*, enabled: bool | None = None, limit: int = 50, after: UUID | st
         ValidationError: an argument is not valid.
     """
     from datapkg.flags import schemas
-    from datapkg.kit.schemas import load
 
     given = {"enabled": enabled, "limit": limit, "after": after}
-    filters = load(
-        schemas.FlagFilters, {name: value for name, value in given.items() if value is not None}, what="list of flags"
-    )
-    query = FeatureFlag.select()
-    if "enabled" in filters:
-        query = query.where(FeatureFlag.enabled == filters["enabled"])
-    if "after" in filters:
-        query = query.where(FeatureFlag.id < filters["after"])
-    return Rows(query.order_by(FeatureFlag.id.desc()).limit(filters["limit"]))
+    where = {"enabled": FeatureFlag.enabled.__eq__}
+    return list_page(FeatureFlag, schemas.FlagFilters, what="list of flags", given=given, where=where)
 
 
 def delete_flag(key: str) -> None:

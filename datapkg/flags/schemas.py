@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datapkg.kit.schemas import Boolean, Integer, Schema, Text, Uuid
+from datapkg.kit.schemas import Boolean, Integer, Page, Schema, Text
 
 __all__ = ["FlagFilters", "FlagSchema"]
 
@@ -16,9 +16,7 @@ class FlagSchema(Schema):
     rollout_percentage = Integer(0, 100, allow_none=True)
 
 
-class FlagFilters(Schema):
+class FlagFilters(Page):
     """What a list of flags can be narrowed by, and where its page starts."""
 
     enabled = Boolean()
-    limit = Integer(1, 1000, required=True)
-    after = Uuid()

@@ -11,7 +11,10 @@ ABSENT = object()
 
 
 def differences(before: object, after: object, *, path: str = "") -> Iterator[tuple[str, object, object]]:
-    """Yield ``(path, before, after)`` for each part that differs; only objects are gone into, lists count as a whole.
+    """Yield ``(path, before, after)`` for each part that differs, sorted by key.
+
+    Only objects are gone into, lists count as a whole. The order is not that of the objects, which PostgreSQL's jsonb
+    does not keep.
 
     Args:
         before: a JSON value.
@@ -22,7 +25,7 @@ def differences(before: object, after: object, *, path: str = "") -> Iterator[tu
     [('a.b', 1, 2)]
     """
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in [*before, *(key for key in after if key not in before)]:
+        for key in sorted({*before, *after}):
             below = f"{path}.{key}" if path else key
             yield from differences(before.get(key, ABSENT), after.get(key, ABSENT), path=below)
     elif before is ABSENT or after is ABSENT or before != after or isinstance(before, bool) != isinstance(after, bool):

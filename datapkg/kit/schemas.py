@@ -55,6 +55,7 @@ __all__ = [
     "Json",
     "List",
     "Nested",
+    "Page",
     "Schema",
     "Text",
     "Timestamp",
@@ -107,6 +108,13 @@ class Schema(marshmallow.Schema):
             if isinstance(each, fields.Nested):
                 each.unknown = RAISE
             each.validators = [_strict(validator) for validator in each.validators]
+
+
+class Page(Schema):
+    """Where a page of a list starts, and how long it is; a list's own schema adds its filters."""
+
+    limit = Integer(1, 1000, required=True)
+    after = Uuid()
 
 
 def _strict(validator: Callable[[Any], Any]) -> Callable[[Any], Any]:

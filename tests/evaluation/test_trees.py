@@ -146,12 +146,12 @@ def test_differences_are_listed_by_path(db):
     )
     diff = evaluation.diff_definitions(first.id, second.id)
     assert [(each["path"], each["change"], each["before"], each["after"]) for each in diff.changes] == [
-        ("name", "changed", "a", "b"),
-        ("content.template", "changed", "t", "T"),
         ("content.dimensions.x.values", "changed", ["1", "2"], ["1", "3"]),
         ("content.dimensions.y", "removed", {"name": "y", "values": ["1"]}, None),
         ("content.dimensions.z", "added", None, {"name": "z", "values": ["9"]}),
         ("content.matching_rules", "added", None, "r"),
+        ("content.template", "changed", "t", "T"),
+        ("name", "changed", "a", "b"),
     ]
     assert not diff.same
     assert "content.template" in repr(diff)
