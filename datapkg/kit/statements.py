@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 import peewee as pw
 
 from datapkg.kit.database import current, run_statement
-from datapkg.kit.dialect import Dialect
+from datapkg.kit.dialect import SQLITE, Dialect
 from datapkg.kit.engines import KitDatabase
-from datapkg.kit.fields import JSONField
+from datapkg.kit.jsontext import Encoded
 from datapkg.kit.rows import instance_builder
 
 __all__ = ["Param", "Statement", "insert", "insert_many"]
@@ -140,7 +140,8 @@ def insert(model: type[M], values: Mapping[str, Any]) -> M:
     sql, converters = _insert_plan(model, database.dialect)
     bound = _bound(converters, values)
     run_statement(lambda: database.change(sql, bound))
-    return instance_builder(model, database.dialect)(_as_read(model, bound, database.dialect))
+    # What was bound is spelled as SQLite gives it back, whatever the engine.
+    return instance_builder(model, SQLITE)([str(value) if type(value) is Encoded else value for value in bound])
 
 
 def insert_many(model: type[pw.Model], rows: Iterable[Mapping[str, Any]]) -> int:
@@ -152,17 +153,3 @@ def insert_many(model: type[pw.Model], rows: Iterable[Mapping[str, Any]]) -> int
     database = current()
     sql, converters = _insert_plan(model, database.dialect)
     return database.change_many(sql, [_bound(converters, row) for row in rows])
-
-
-def _as_read(model: type[pw.Model], bound: Sequence[Any], dialect: Dialect) -> list[Any]:
-    """Return bound values as a read would give them, so that one builder serves both."""
-    read = []
-    for field, value in zip(model._meta.sorted_fields, bound, strict=True):
-        if isinstance(field, JSONField):
-            value = None if value is None else str(value)
-        elif value is not None and dialect.name == "postgresql":
-            # The driver gives datetimes and dates where SQLite gives the text that was bound.
-            value = field.python_value(value)
-            value = str(value) if field.field_type == "UUID" else value
-        read.append(value)
-    return read

@@ -6,7 +6,7 @@ import logging
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -172,6 +172,32 @@ class PostgresDatabase(PostgresMixin, pw.PostgresqlDatabase):
         if conn is not None and not conn.closed:
             conn.close()
         self.close()
+
+    def fetch(self, sql: str, params: Sequence[object]) -> list[Any]:
+        """Run a statement and return all of its rows."""
+        conn = self._direct()
+        if conn is None:
+            return super().fetch(sql, params)
+        try:
+            with conn.cursor() as cursor:
+                cursor.execute(sql, params or None)
+                rows: list[Any] = cursor.fetchall()
+        except psycopg2.Error as error:
+            raise self._refused(error) from error
+        return rows
+
+    def change(self, sql: str, params: Sequence[object]) -> int:
+        """Run a statement and return how many rows it changed."""
+        conn = self._direct()
+        if conn is None:
+            return super().change(sql, params)
+        try:
+            with conn.cursor() as cursor:
+                cursor.execute(sql, params or None)
+                count: int = cursor.rowcount
+        except psycopg2.Error as error:
+            raise self._refused(error) from error
+        return count
 
     def close_idle(self) -> None:
         """Close the pool's idle connections; those in use go when they are given back."""
