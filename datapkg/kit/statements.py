@@ -121,7 +121,9 @@ def _bound(converters: list[Any], values: Mapping[str, Any]) -> list[Any]:
     bound = []
     for name, convert, default in converters:
         value = values[name] if name in values else default() if callable(default) else default
-        bound.append(None if value is None else convert(value))
+        value = None if value is None else convert(value)
+        # The drivers take exact text as it stands, and look for adapters of a subclass.
+        bound.append(str(value) if type(value) is Encoded else value)
     return bound
 
 
@@ -141,7 +143,7 @@ def insert(model: type[M], values: Mapping[str, Any]) -> M:
     bound = _bound(converters, values)
     run_statement(lambda: database.change(sql, bound))
     # What was bound is spelled as SQLite gives it back, whatever the engine.
-    return instance_builder(model, SQLITE)([str(value) if type(value) is Encoded else value for value in bound])
+    return instance_builder(model, SQLITE)(bound)
 
 
 def insert_many(model: type[pw.Model], rows: Iterable[Mapping[str, Any]]) -> int:
