@@ -249,4 +249,4 @@ def test_both_engines_give_the_same_results_and_refusals(datapkg_databases, db):
         ),
     )
     # A comparison of nothing but refusals would say little.
-    assert seen["done"] > 500 and seen["ValidationError"] > 100 and seen["ConflictError"] > 10, seen
+    assert seen["done"] > 300 and seen["ValidationError"] > 50 and seen["ConflictError"] > 0, seen

@@ -5,19 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from datapkg.evaluation.models import Definition
 from datapkg.kit.database import current, run_in_transaction
 from datapkg.kit.deletion import delete_row
 from datapkg.kit.errors import NotFoundError, StaleWriteError, ValidationError
-from datapkg.kit.jsontext import Encoded
 from datapkg.kit.keys import as_id, as_id_text
 from datapkg.kit.models import new_id, now
 from datapkg.kit.pages import list_page
 from datapkg.kit.results import Rows
 from datapkg.kit.statements import Param, Statement, insert
+
+if TYPE_CHECKING:
+    from datapkg.kit.schemas import Schema
 
 __all__ = [
     "INHERIT",
@@ -104,28 +106,33 @@ def fork_definition(
 
 def _insert(*, name: str, content: object, created_by: UUID | str | None, parent: UUID | None) -> Definition:
     from datapkg.evaluation import schemas
+
+    given: dict[str, object] = {"name": name}
+    if created_by is not None:
+        given["created_by"] = created_by
+    columns = _checked(schemas.NewDefinition, given, [content], what="definition")
+    made = now()
+    return insert(Definition, {**columns, "id": new_id(), "parent": parent, "created_at": made, "updated_at": made})
+
+
+def _checked(schema: type[Schema], given: object, contents: list[object], *, what: str) -> dict[str, Any]:
+    """Return the columns, with the content encoded if there is one, or raise with every complaint about all of them."""
     from datapkg.kit.schemas import load
 
-    columns: dict[str, Any] = {"name": name}
-    if created_by is not None:
-        columns["created_by"] = created_by
+    columns: dict[str, Any] = {}
     problems: dict[str, list[str]] = {}
-    encoded: Encoded | None = None
     try:
-        columns = load(schemas.NewDefinition, columns, what="definition")
+        columns = load(schema, given, what=what)
     except ValidationError as error:
         problems.update(error.errors)
-    try:
-        encoded = Definition.content.encode(content)
-    except ValidationError as error:
-        problems.update(error.errors)
+    for content in contents:
+        try:
+            columns["content"] = Definition.content.encode(content)
+        except ValidationError as error:
+            problems.update(error.errors)
     if problems:
-        raise ValidationError(problems, what="definition")
-    made = now()
-    return insert(
-        Definition,
-        {**columns, "id": new_id(), "content": encoded, "parent": parent, "created_at": made, "updated_at": made},
-    )
+        raise ValidationError(problems, what=what)
+    return columns
 
 
 def get_definition(definition_id: UUID | str) -> Definition:
@@ -236,23 +243,21 @@ def update_definition(
         NotFoundError: there is none with this key.
         StaleWriteError: it was changed since ``unchanged_since``.
         UnknownSchemaVersionError: the stored content is newer than this code, and would be lost.
-        ValidationError: the name or content is not valid, or neither is given.
+        ValidationError: with every complaint about name and content, or neither is given.
     """
     from datapkg.evaluation import schemas
-    from datapkg.kit.schemas import load
 
     key = as_id(definition_id, "definition_id")
     if name is None and content is None:
         raise ValidationError({"_schema": ["Give a name or content."]}, what="change of a definition")
     given = {"name": name, "unchanged_since": unchanged_since}
-    change: dict[str, Any] = load(
+    change = _checked(
         schemas.DefinitionChange,
         {field: value for field, value in given.items() if value is not None},
+        [] if content is None else [content],
         what="change of a definition",
     )
     expected = change.pop("unchanged_since", None)
-    if content is not None:
-        change["content"] = Definition.content.encode(content)
 
     @run_in_transaction
     def update() -> None:

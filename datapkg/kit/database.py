@@ -253,6 +253,10 @@ def lock(name: str) -> None:
         database.fetch(database.dialect.named_lock_sql, (f"datapkg:{name}",))
 
 
+# Code flags of generators, coroutines and asynchronous generators; inspect, which names them, is slow to import.
+_SUSPENDED = 0x20 | 0x80 | 0x200
+
+
 def run_in_transaction(fn: Callable[P, R]) -> Callable[P, R]:
     """Decorate a function to run in a transaction that is retried as a whole.
 
@@ -265,7 +269,14 @@ def run_in_transaction(fn: Callable[P, R]) -> Callable[P, R]:
 
     Raises:
         DatabaseBusyError: the retries are used up.
+        ConfigurationError: the function is a coroutine or a generator, which would run after the transaction.
     """
+    code = getattr(fn, "__code__", None)
+    if code is not None and code.co_flags & _SUSPENDED:
+        raise ConfigurationError(
+            f"{fn.__name__} only runs after run_in_transaction has committed, as it is a coroutine or a generator.",
+            fix="Give it a plain function; asynchronous code awaits asyncio.to_thread(that function).",
+        )
 
     @functools.wraps(fn)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -60,7 +60,8 @@ class KitSchemaManager(pw.SchemaManager):
         for index in meta.fields_to_index():
             if index._unique and index._where is None:
                 keys.append(tuple(field.column_name for field in index._expressions))
-        return dialect_of(self.database).append_only_ddl(meta.table_name, keys=keys)
+        dialect = dialect_of(self.database)
+        return dialect.append_only_ddl(meta.table_name, keys=keys, rowid=not meta.without_rowid)
 
 
 def named_index(model: type[pw.Model], index: Any) -> Any:

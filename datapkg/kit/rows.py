@@ -104,8 +104,21 @@ class LazyData(dict[str, Any]):
             return value
         return super().pop(key, *default)
 
+    def popitem(self) -> tuple[str, Any]:
+        """Remove the last key and return it with its decoded value."""
+        key = next(reversed(self), "")
+        return (key, self.pop(key)) if key else super().popitem()
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Return a value, decoded, or set and return the default."""
+        super().setdefault(key, default)
+        return self[key]
+
     def __eq__(self, other: object) -> bool:
         return dict(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return dict(self) != other
 
     __hash__ = None  # as for every dict
 

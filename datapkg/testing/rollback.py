@@ -8,7 +8,6 @@ from typing import Any, Self, cast
 
 import peewee as pw
 import psycopg2 as driver
-from psycopg2.extensions import TRANSACTION_STATUS_INERROR
 
 from datapkg.kit.database import open_database
 from datapkg.kit.engines import KitDatabase, PostgresDatabase
@@ -123,12 +122,9 @@ class RollbackDatabase(PostgresDatabase):
 
     def commit(self) -> None:
         """Release the savepoint that stands for the transaction."""
-        # COMMIT of a failed transaction is a ROLLBACK, without an error.
-        if self._held.get_transaction_status() == TRANSACTION_STATUS_INERROR:
-            self.rollback()
-        else:
-            self._raw(f"RELEASE SAVEPOINT {_TRANSACTION}")
-            self._begun = False
+        self.refuse_failed()
+        self._raw(f"RELEASE SAVEPOINT {_TRANSACTION}")
+        self._begun = False
 
     def rollback(self) -> None:
         """Go back to the savepoint that stands for BEGIN."""

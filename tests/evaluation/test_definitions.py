@@ -312,6 +312,9 @@ def test_bad_updates_write_nothing(db):
         evaluation.update_definition(made.id, name="x" * 201)
     with pytest.raises(ValidationError):
         evaluation.update_definition(made.id, name="fine", content={"preamble": 1})
+    with pytest.raises(ValidationError) as caught:
+        evaluation.update_definition(made.id, name="x" * 201, content={**CONTENT, "preamble": 1})
+    assert set(caught.value.errors) == {"name", "content.preamble"}
     with pytest.raises(NotFoundError):
         evaluation.update_definition(uuid.uuid4(), name="x")
     assert evaluation.get_definition(made.id).public() == made.public()

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
 
 from datapkg.kit import database as kit
 from datapkg.kit.engines import KitDatabase
-from datapkg.kit.errors import ConflictError, NotConnectedError, TransactionOwnerError
+from datapkg.kit.errors import (
+    ConfigurationError,
+    ConflictError,
+    NotConnectedError,
+    StatementError,
+    TransactionOwnerError,
+)
 from datapkg.kit.fields import TextField
 from datapkg.kit.models import Model
 from datapkg.testing.databases import RunDatabases
@@ -167,6 +174,20 @@ def test_a_refused_statement_leaves_the_transaction_usable(memos: KitDatabase) -
     assert texts() == ["one", "two"]
 
 
+@pytest.mark.datapkg_commits
+def test_a_failed_transaction_is_never_taken_for_committed(memos: KitDatabase) -> None:
+    """A plain statement's error that the caller swallows undoes all on PostgreSQL, and leaving the block says so."""
+    keeps = memos.dialect.name == "sqlite"
+    with nullcontext() if keeps else pytest.raises(StatementError, match="keeps nothing"), kit.transaction():
+        Memo.create(text="one")
+        with suppress(ConflictError):
+            Memo.create(text="one")
+    assert texts() == (["one"] if keeps else [])
+    with kit.transaction():
+        Memo.create(text="two")
+    assert "two" in texts()
+
+
 def test_run_in_transaction_returns_and_undoes(memos: KitDatabase) -> None:
     """It passes arguments and the result through, keeps the name, and undoes all on an error, which it lets out."""
 
@@ -184,6 +205,20 @@ def test_run_in_transaction_returns_and_undoes(memos: KitDatabase) -> None:
     with pytest.raises(LookupError, match="on purpose"):
         write("c", fail=True)
     assert texts() == ["a", "b"]
+
+
+def test_what_would_run_after_the_transaction_is_refused() -> None:
+    """A coroutine or generator function does nothing until the transaction is over, so it is refused at once."""
+
+    async def coroutine() -> None:
+        Memo.create(text="late")
+
+    def generator() -> Any:
+        yield Memo.create(text="late")
+
+    for late in (coroutine, generator):
+        with pytest.raises(ConfigurationError, match="to_thread"):
+            kit.run_in_transaction(late)
 
 
 def test_a_task_does_not_share_another_tasks_transaction(memos: KitDatabase) -> None:

@@ -1,13 +1,11 @@
-"""The database classes: the pool, the shared in-memory database, forks, restarts, the slow-query log."""
+"""The database classes: the pool, the shared in-memory database, restarts, the slow-query log."""
 
 from __future__ import annotations
 
 import gc
 import logging
-import os
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -41,19 +39,6 @@ def in_thread(function: Any, *args: Any) -> Any:
     """Run a function in a new thread, and return its result or raise its error."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(function, *args).result(timeout=60)
-
-
-def in_child(function: Callable[[], None]) -> None:
-    """Run a function in a forked child and fail if it raised; the child leaves without any clean-up."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            function()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 # The pool -------------------------------------------------------------------------------------------------------------
@@ -265,74 +250,6 @@ class TestInMemory:
         first = next(rows).text
         in_thread(lambda: Line.create(text="new"))
         assert [first, *(row.text for row in rows)] == [str(number) for number in range(10)]
-
-
-# Forks ----------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.datapkg_commits
-def test_child_and_parent_both_work_after_a_fork(db: KitDatabase) -> None:
-    """A forked child gets connections of its own; the parent's session and open transaction are left alone."""
-    db.create_tables([Line])
-    Line.create(text="before")
-
-    def child() -> None:
-        assert lines() == ["before"]
-        Line.create(text="child")
-        with kit.transaction():
-            Line.create(text="child too")
-        db.close()
-
-    in_child(child)
-    Line.create(text="parent")
-    assert lines() == ["before", "child", "child too", "parent"]
-    with kit.transaction():
-        Line.create(text="open across a fork")
-        in_child(lambda: gc.collect() and None)
-        Line.create(text="still open")
-    assert "still open" in lines() and "open across a fork" in lines()
-
-
-@pytest.mark.datapkg_commits
-def test_a_fork_leaves_other_threads_transactions_alone(db: KitDatabase) -> None:
-    """Neither the fork nor the child's exit touches the open transaction of a thread that only the parent has."""
-    db.create_tables([Line])
-    forked, opened = threading.Event(), threading.Event()
-
-    def worker() -> list[str]:
-        with kit.transaction():
-            Line.create(text="worker")
-            opened.set()
-            forked.wait(30)
-            Line.create(text="worker again")
-        return lines()
-
-    def child() -> None:
-        assert lines() == []
-        gc.collect()
-
-    with ThreadPoolExecutor(1) as pool:
-        result = pool.submit(worker)
-        opened.wait(30)
-        in_child(child)
-        forked.set()
-        assert result.result(30) == ["worker", "worker again"]
-
-
-def test_a_child_gets_a_copy_of_the_memory() -> None:
-    """An in-memory database is copied by a fork: the child sees what was there, the parent nothing of the child's."""
-    database = kit.open_database("sqlite:///:memory:")
-    with kit.bound(database):
-        database.create_tables([Line])
-        Line.create(text="before")
-
-        def child() -> None:
-            Line.create(text="child")
-            assert lines() == ["before", "child"]
-
-        in_child(child)
-        assert lines() == ["before"]
-    kit.release(database)
 
 
 # Options --------------------------------------------------------------------------------------------------------------

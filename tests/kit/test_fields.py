@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -255,6 +255,29 @@ def test_decimals_sort_compare_and_sum_exactly(tables: KitDatabase) -> None:
     assert Sample.select().where(Sample.money.between(Decimal(-4), 0)).count() == 1
     assert Sample.select(total(Sample.money)).scalar() == Decimal("116.01")
     assert Sample.select(total(Sample.money)).where(Sample.text == "none").scalar() is None
+
+
+def test_decimals_do_not_depend_on_the_programs_context(tables: KitDatabase) -> None:
+    """A program that calculates with few digits stores, reads and sums decimals with all of theirs."""
+    amount = Decimal("9876543210.12")
+    with localcontext(prec=4):
+        key = Sample.create(money=amount).id
+        read, sum_of_all = Sample.get_by_id(key).money, Sample.select(total(Sample.money)).scalar()
+    assert (read, sum_of_all) == (amount, amount)
+
+
+@pytest.mark.datapkg_commits
+@pytest.mark.datapkg_engines("postgresql")
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_the_first_and_the_last_instant_in_any_session_zone(tables: KitDatabase, datapkg_url: str, zone: str) -> None:
+    """A server or URL that sets another time zone does not push an instant out of Python's years."""
+    ends = [dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo=dt.UTC)]
+    option = f"{'&' if '?' in datapkg_url else '?'}options=-c%20timezone%3D{zone}"
+    with kit.override(kit.open_database(datapkg_url + option)) as database:
+        for end in ends:
+            Sample.create(moment=end)
+        assert [row.moment for row in Sample.select().order_by(Sample.moment)] == ends
+        kit.release(database)
 
 
 def test_instants_sort_and_compare_whatever_their_zone(tables: KitDatabase) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
+import traceback
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -37,6 +38,17 @@ class Event(Model):
     class Meta:
         table_name = "kit_events"
         append_only = True
+
+
+class Stamp(Model):
+    """An append-only row without SQLite's hidden key."""
+
+    name = TextField(unique=True)
+
+    class Meta:
+        table_name = "kit_stamps"
+        append_only = True
+        without_rowid = True
 
 
 class Key(Model):
@@ -158,6 +170,15 @@ def test_peewees_own_ways_of_creating_work(tables: KitDatabase) -> None:
 # Append-only ----------------------------------------------------------------------------------------------------------
 
 
+def test_a_refused_secret_is_in_no_traceback(tables: KitDatabase) -> None:
+    """PostgreSQL's driver tells the refused row's values; what is printed of the chain of errors must not."""
+    pin = "-".join(("4711", "0815"))
+    key = Person.create(name="a", pin=pin).id
+    with pytest.raises(ConflictError) as caught, tables.atomic():
+        Person.insert(id=key, name=None, pin=pin).execute()
+    assert pin not in "".join(traceback.format_exception(caught.value))
+
+
 def test_append_only_rows_can_only_be_added(tables: KitDatabase) -> None:
     """Update, delete and replace are refused by the database, raw SQL included; nothing changes."""
     event = Event.create(name="one")
@@ -180,6 +201,18 @@ def test_append_only_rows_can_only_be_added(tables: KitDatabase) -> None:
     assert [each.name for each in Event.select()] == ["one"]
 
 
+@pytest.mark.datapkg_engines("sqlite")
+def test_an_append_only_table_may_be_without_rowid(tables: KitDatabase) -> None:
+    """The triggers work on a table that has no hidden key, from a client that lets REPLACE delete silently too."""
+    tables.create_tables([Stamp])
+    stamp = Stamp.create(name="one")
+    tables.execute_sql("PRAGMA recursive_triggers = 0")
+    with pytest.raises(WriteGateError):
+        Stamp.replace(id=stamp.id, name="changed").execute()
+    Stamp.create(name="two")
+    assert sorted(each.name for each in Stamp.select()) == ["one", "two"]
+
+
 def test_an_open_gate_closes_with_its_block(tables: KitDatabase) -> None:
     """Behind the gate a domain may change its rows; after the block, also after an error, it is closed again."""
     Event.create(name="one")
@@ -193,7 +226,9 @@ def test_an_open_gate_closes_with_its_block(tables: KitDatabase) -> None:
         raise ZeroDivisionError
     with pytest.raises(WriteGateError):
         Event.delete().execute()
-    with tables.atomic(), tables.open_gate("kit_people"), pytest.raises(WriteGateError):
+    with tables.atomic(), tables.open_gate("kit_people"), pytest.raises(WriteGateError), tables.atomic():
+        Event.delete().execute()
+    with pytest.raises(WriteGateError, match="inside a transaction"), tables.open_gate("kit_events"):
         Event.delete().execute()
     assert [each.name for each in Event.select()] == ["two"]
 

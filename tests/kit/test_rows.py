@@ -175,6 +175,11 @@ def test_a_newer_document_is_refused_when_it_is_looked_at(books: KitDatabase) ->
     assert Book.get_by_id(key).name == "renamed"
 
 
+def emptied(data: Any) -> dict[str, Any]:
+    """Take every item out of a dictionary, one by one."""
+    return dict(data.popitem() for _ in range(len(data)))
+
+
 def test_every_way_out_shows_decoded_content(books: KitDatabase) -> None:
     """dicts(), tuples(), model_to_dict, public(), pickle, copy and plain dict calls never leak the stored text."""
     key = store(books, note=OLD, extra=[1])
@@ -192,6 +197,9 @@ def test_every_way_out_shows_decoded_content(books: KitDatabase) -> None:
         {**fresh().__data__}["note"],
         dict(fresh().__data__.items())["note"],
         fresh().__data__.pop("note"),
+        fresh().__data__.setdefault("note", None),
+        (fresh().__data__ | {})["note"],
+        emptied(fresh().__data__)["note"],
         copy.copy(fresh()).note,
         copy.deepcopy(fresh()).note,
         pickle.loads(pickle.dumps(fresh())).note,
@@ -207,6 +215,9 @@ def test_every_way_out_shows_decoded_content(books: KitDatabase) -> None:
     assert notes == [expected] * len(notes)
     assert any(value == expected for value in fresh().__data__.values())
     assert fresh().__data__ == fresh().__data__
+    looked_at = fresh()
+    assert looked_at.note and looked_at.extra
+    assert not (looked_at.__data__ != fresh().__data__)  # noqa: SIM202  # it is != that is tested
     assert "stars" in repr(model_to_dict(fresh()))
 
 
@@ -325,6 +336,8 @@ def test_lazy_data_is_a_dictionary() -> None:
         data["none"]
     with pytest.raises(KeyError):
         data.pop("none")
+    with pytest.raises(KeyError):
+        LazyData().popitem()
     assert data.raw_text("a") is None
 
 

@@ -79,6 +79,8 @@ def test_to_stops_there(database):
     assert migrations.status().pending == BUILT_IN[3:]
     with pytest.raises(MigrationError, match="no migration '999'"):
         migrations.migrate(to="999")
+    with pytest.raises(MigrationError, match="no migration '²'"):
+        migrations.migrate(to="²")
 
 
 def test_status_follows_the_database(database, files):

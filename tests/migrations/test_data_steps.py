@@ -168,6 +168,8 @@ def test_a_data_step_uses_models_and_public_functions(database, files):
     [
         'migrator.sql("COMMIT")',
         'migrator.sql(" rollback ")',
+        'migrator.sql("-- done\\nCOMMIT")',
+        'migrator.sql("/* done */ COMMIT")',
         "migrator.run(database.commit)",
         "migrator.run(database.rollback)",
         "migrator.run(database.begin)",
@@ -185,6 +187,16 @@ def test_a_migration_cannot_end_its_own_transaction(database, files, body):
     assert migrations.status().pending[-1] == "mine: 002_bad"
     assert not database.in_transaction()
     assert database.fetch("SELECT count(*) FROM notes", ()) == [(0,)]
+
+
+def test_what_a_step_has_committed_is_not_said_to_be_undone(database, files):
+    """Where a data step got past all that and committed, the error says so, and nothing that contradicts it."""
+    end = "def end():\n    from datapkg.kit.database import current\n    current().commit()\nmigrator.run(end)"
+    files.write("001_bad", end)
+    with pytest.raises(UnsafeMigrationError, match="is committed or undone") as caught:
+        migrations.migrate(history="mine")
+    assert "as it was before" not in str(caught.value)
+    assert caught.value.meta["migration"] == "001_bad"
 
 
 def test_write_gates_hold_in_data_steps(database, files):

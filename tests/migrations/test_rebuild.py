@@ -108,7 +108,7 @@ def test_children_strict_and_triggers_survive(database, files, family):
     assert database.fetch("PRAGMA legacy_alter_table", ()) == [(0,)]
     with pytest.raises(Exception, match="append-only"):
         database.execute_sql("UPDATE parents SET name = 'x'")
-    with database.open_gate("parents"):
+    with database.atomic(), database.open_gate("parents"):
         database.execute_sql("DELETE FROM parents WHERE name = 'p1'")
     assert family() == (2, 2)
 

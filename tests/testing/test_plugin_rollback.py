@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -74,13 +74,14 @@ def test_transactions_commit_nest_and_roll_back(db: KitDatabase) -> None:
     assert not db.in_transaction()
 
 
-def test_committing_a_failed_transaction_undoes_it(db: KitDatabase) -> None:
-    """Whoever swallows an error inside a transaction gets on PostgreSQL what the server does: nothing is kept."""
-    with kit.transaction():
+def test_a_failed_transaction_is_not_committed(db: KitDatabase) -> None:
+    """Whoever swallows an error inside a transaction is told on PostgreSQL that nothing of it is kept."""
+    keeps = db.dialect.name == "sqlite"
+    with nullcontext() if keeps else pytest.raises(StatementError), kit.transaction():
         add("a")
         with suppress(ConflictError):
             add("a")
-    assert keys() == ([] if db.dialect.name == "postgresql" else ["a"])
+    assert keys() == (["a"] if keeps else [])
     add("b")
     assert "b" in keys()
 

@@ -76,13 +76,14 @@ class Dialect(ABC):
     """Whether tables are declared STRICT."""
 
     @abstractmethod
-    def append_only_ddl(self, table: str, *, keys: Sequence[Sequence[str]]) -> list[str]:
+    def append_only_ddl(self, table: str, *, keys: Sequence[Sequence[str]], rowid: bool) -> list[str]:
         """Statements that make a table append-only except behind its open gate.
 
         Args:
             table: the table, also the gate's name.
             keys: the column lists of its primary key and unique constraints, for engines whose
                 ``INSERT OR REPLACE`` would otherwise delete silently.
+            rowid: whether such an engine gives the table a hidden key too.
         """
 
     @abstractmethod

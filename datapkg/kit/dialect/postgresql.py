@@ -80,7 +80,7 @@ WHERE c.contype = 'f' AND c.confrelid = to_regclass(quote_ident(%s)) AND c.confd
         # NaN is above every number, so the bound refuses it too.
         return [f"{column} = round({column}, {scale})", f"abs({column}) < {10 ** (max_digits - scale)}"]
 
-    def append_only_ddl(self, table: str, *, keys: Sequence[Sequence[str]]) -> list[str]:
+    def append_only_ddl(self, table: str, *, keys: Sequence[Sequence[str]], rowid: bool) -> list[str]:
         """Statements that make a table append-only except behind its open gate."""
         change, truncate = self.trigger_names(table)
         function = f"""CREATE OR REPLACE FUNCTION {GATE_FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -141,6 +141,8 @@ END $$"""
         if "write gate: " in text:
             return WriteGateError(f"The database refused the write: {text}.")
         if code.startswith("23"):
+            # The driver's message goes on with the row's values, which may be secret; a traceback shows both errors.
+            error.args = cause.args = (text,)
             return self._conflict(cause, code, text)
         if code in _READ_ONLY:
             return ReadOnlyError(f"PostgreSQL does not let this user write here: {text}.", pgcode=code)

@@ -100,7 +100,7 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
         limit = 10**max_digits - 1
         return [f"{column} BETWEEN -{limit} AND {limit}"]
 
-    def append_only_ddl(self, table: str, *, keys: Sequence[Sequence[str]]) -> list[str]:
+    def append_only_ddl(self, table: str, *, keys: Sequence[Sequence[str]], rowid: bool) -> list[str]:
         """Statements that make a table append-only except behind its open gate."""
         # A client that did not register the function gets "no such function": it fails closed.
         closed = f"{GATE_FUNCTION}() IS NOT {literal(table)}"
@@ -113,7 +113,7 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
             "EXISTS (SELECT 1 FROM {t} WHERE {on})".format(
                 t=quote(table), on=" AND ".join(f"{quote(column)} = NEW.{quote(column)}" for column in key)
             )
-            for key in keys
+            for key in [*keys, *([("rowid",)] if rowid else [])]  # a client may name the hidden key
         )
         refuse = f"BEGIN SELECT RAISE(ABORT, {message}); END"
         return [

@@ -16,7 +16,7 @@ import peewee as pw
 
 from datapkg.kit.dialect import Dialect
 from datapkg.kit.dialect.base import driver_error
-from datapkg.kit.errors import DatapkgError, TransactionOwnerError
+from datapkg.kit.errors import DatapkgError, TransactionOwnerError, WriteGateError
 
 __all__ = ["KitDatabase", "Lease", "Options", "leak", "log_slow_queries", "running_task"]
 
@@ -234,8 +234,15 @@ class KitDatabase(pw.Database):
 
         Args:
             table: the append-only table.
+
+        Raises:
+            WriteGateError: no transaction is open.
         """
         state = self._state
+        if not state.transactions:  # PostgreSQL's gate is the transaction's, so SQLite's must not stand open longer
+            raise WriteGateError(
+                f"The gate of {table} opens only inside a transaction.", fix="Put transaction() around it."
+            )
         before = state.gate
         self._set_gate(table)
         try:

@@ -13,10 +13,11 @@ from typing import Any
 import peewee as pw
 import psycopg2
 import psycopg2.extensions
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR
 
 from datapkg.kit.dialect import POSTGRESQL
 from datapkg.kit.engines.base import KitDatabase, Lease, leak
-from datapkg.kit.errors import ConfigurationError, DatabaseUnavailableError
+from datapkg.kit.errors import ConfigurationError, DatabaseUnavailableError, StatementError
 
 __all__ = ["PostgresDatabase", "PostgresMixin"]
 
@@ -40,6 +41,11 @@ class PostgresMixin(KitDatabase):
         # Documents and keys stay text: the kit decodes a document when somebody looks at it, and makes a UUID in a
         # third of the time that the driver takes.
         psycopg2.extensions.register_type(_TEXT, conn)
+        # In another session's zone the first and last hours that Python knows are in years that it does not. The server
+        # has told its zone already, so this mostly costs nothing.
+        if conn.get_parameter_status("TimeZone") not in ("UTC", "Etc/UTC"):
+            with conn.cursor() as cursor:
+                cursor.execute("SET TIME ZONE 'UTC'")
         return conn
 
     def _revive(self) -> None:
@@ -62,6 +68,24 @@ class PostgresMixin(KitDatabase):
 
     def _discard(self) -> None:
         self.close()
+
+    def commit(self) -> None:
+        """Commit, with typed errors."""
+        self.refuse_failed()
+        super().commit()
+
+    def refuse_failed(self) -> None:
+        """Refuse to commit a transaction that PostgreSQL would quietly undo instead.
+
+        Raises:
+            StatementError: one of its statements failed.
+        """
+        conn = self._state.conn
+        if conn is not None and not conn.closed and conn.get_transaction_status() == TRANSACTION_STATUS_INERROR:
+            raise StatementError(
+                "A statement of this transaction failed, so PostgreSQL keeps nothing of the transaction.",
+                fix="Let the error leave the transaction, or put what may fail into a transaction() of its own inside.",
+            )
 
     @contextmanager
     def bounded(self, timeout_ms: int) -> Iterator[None]:
@@ -200,7 +224,7 @@ class PostgresDatabase(PostgresMixin, pw.PostgresqlDatabase):
         return count
 
     def close_idle(self) -> None:
-        """Close the pool's idle connections; those in use go when they are given back."""
+        """Close the pool's idle connections; those in use stay with their threads."""
         with self._free:
             while self._idle:
                 self._idle.pop().close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import threading
@@ -18,8 +17,6 @@ from datapkg.kit.engines.base import KitDatabase, Lease, leak
 from datapkg.kit.errors import DatabaseBusyError, DatabaseUnavailableError
 
 __all__ = ["MemoryDatabase", "SqliteDatabase", "SqliteFileDatabase"]
-
-_peewee_logger = logging.getLogger("peewee")
 
 
 class SqliteDatabase(KitDatabase, pw.SqliteDatabase):
@@ -177,6 +174,7 @@ class MemoryDatabase(SqliteDatabase):
 
     def __init__(self, **kwargs: Any) -> None:
         self._shared: sqlite3.Connection | None = None
+        self._inherited = False
         self._turn = threading.RLock()
         super().__init__(":memory:", check_same_thread=False, **kwargs)
 
@@ -184,6 +182,9 @@ class MemoryDatabase(SqliteDatabase):
         # Peewee's own lock is held here, so only one thread makes it; the turn would wait for a transaction's end.
         if self._shared is None:
             self._shared = super()._connect()  # type: ignore[misc]  # not in Peewee's stubs
+        if self._inherited:
+            self._inherited = False
+            self._shared.rollback()  # what another of the parent's threads had not committed
         return self._shared
 
     def _close(self, conn: object) -> None:
@@ -250,6 +251,11 @@ class MemoryDatabase(SqliteDatabase):
             self._turn.release()
 
     def _after_fork(self) -> None:
-        # The child owns a copy of the memory; only the locks of threads that it does not have must go.
+        # The child owns a copy of the memory; the locks and transactions of threads that it does not have must go.
         self._turn = threading.RLock()
         self._lock = threading.Lock()
+        if self.in_transaction():
+            self._turn.acquire()
+        else:
+            self._state.reset()
+            self._inherited = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 import peewee as pw
@@ -119,6 +119,10 @@ class FloatField(Column):
         return None if value is None else float(value)
 
 
+# The program's own context may keep fewer digits. Room for the sum of any table.
+_EXACT = Context(prec=60)
+
+
 class _Scaled(Decimal):
     """One value for two drivers: psycopg2 sees a Decimal, sqlite3 asks ``__conform__`` and gets the scaled integer."""
 
@@ -126,7 +130,7 @@ class _Scaled(Decimal):
         if protocol is sqlite3.PrepareProtocol:
             exponent = self.as_tuple().exponent
             assert isinstance(exponent, int)  # db_value let only finite numbers through
-            return int(self.scaleb(-exponent))
+            return int(self.scaleb(-exponent, _EXACT))
         return None
 
 
@@ -147,7 +151,8 @@ class DecimalField(Column):
         if not 0 <= scale <= max_digits <= 18:
             raise ConfigurationError("A decimal has at most 18 digits, and not fewer than its scale.")
         self.max_digits, self.scale = max_digits, scale
-        self._quantum = Decimal(1).scaleb(-scale)
+        self._quantum = Decimal((0, (1,), -scale))
+        self._limit = Decimal(10 ** (max_digits - scale))
         super().__init__(**kwargs)
 
     def conditions(self, column: str, dialect: Dialect) -> list[str]:
@@ -162,10 +167,10 @@ class DecimalField(Column):
             raise self.invalid("Not a decimal; give a Decimal, a whole number or text, not a float.")
         try:
             number = Decimal(value)
-            fixed = number.quantize(self._quantum) if number.is_finite() else None
+            fixed = number.quantize(self._quantum, context=_EXACT) if number.is_finite() else None
         except InvalidOperation:
             fixed = None
-        if fixed is None or fixed != number or abs(fixed) >= Decimal(10) ** (self.max_digits - self.scale):
+        if fixed is None or fixed != number or fixed.copy_abs() >= self._limit:
             raise self.invalid(
                 f"Must be a finite decimal of at most {self.max_digits} digits, {self.scale} after the point."
             )
@@ -176,8 +181,8 @@ class DecimalField(Column):
         if value is None or isinstance(value, _Scaled):
             return value if value is None else Decimal(value)
         if isinstance(value, int):  # SQLite's scaled integer
-            return Decimal(value).scaleb(-self.scale)
-        return Decimal(value).quantize(self._quantum)
+            return Decimal(value).scaleb(-self.scale, _EXACT)
+        return Decimal(value).quantize(self._quantum, context=_EXACT)
 
 
 def total(field: DecimalField) -> pw.Function:

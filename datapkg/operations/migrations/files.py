@@ -117,7 +117,7 @@ def find(wanted: str, among: list[MigrationFile]) -> MigrationFile:
         MigrationError: there is none.
     """
     for each in among:
-        if wanted in (each.name, each.path.name) or (wanted.isdigit() and int(wanted) == int(each.number)):
+        if wanted in (each.name, each.path.name) or (wanted.isdecimal() and int(wanted) == int(each.number)):
             return each
     raise MigrationError(
         f"There is no migration {wanted!r}.", fix=f"Use one of: {', '.join(each.name for each in among) or '(none)'}."

@@ -199,8 +199,12 @@ class Runner:
                     step.run(self.database)
                     if isinstance(step, (RawStep, FunctionStep)) and not in_driver_transaction(self.database):
                         raise UnsafeMigrationError(
-                            "The step ended the migration's transaction; what came before it is committed.",
+                            f"{file.path.name}, line {step.line}, ended the migration's transaction: what came before "
+                            "is committed or undone, and the migration is not recorded.",
                             fix="Take the COMMIT or ROLLBACK out of it, and look at what is there by hand.",
+                            file=str(file.path),
+                            line=step.line,
+                            migration=file.name,
                         )
                 reach("migrate.after_step")
         if isinstance(self.database, SqliteDatabase):

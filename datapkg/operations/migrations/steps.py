@@ -11,7 +11,7 @@ from datapkg.kit.dialect.alterations import Alteration, run_sql
 from datapkg.kit.dialect.tables import Tag
 from datapkg.kit.engines import KitDatabase
 
-__all__ = ["ENDS_TRANSACTION", "CollectedStep", "FunctionStep", "RawStep", "Step", "tag_of"]
+__all__ = ["COMMENTS", "ENDS_TRANSACTION", "CollectedStep", "FunctionStep", "RawStep", "Step", "tag_of"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,9 @@ class FunctionStep(CollectedStep):
 ENDS_TRANSACTION = re.compile(r"\s*(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK(?!\s+TO)|ABORT)\b", re.I)
 """Statements that a migration must not run."""
 
-_COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
+COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
+"""What stands in a statement for people alone."""
+
 _DESTRUCTIVE = re.compile(r"\b(DELETE|TRUNCATE|DROP|REPLACE|RENAME|SET\s+NOT\s+NULL|TYPE)\b", re.I)
 
 
@@ -114,7 +116,7 @@ def tag_of(sql: str) -> Tag:
     >>> tag_of("UPDATE users SET name = 'x'"), tag_of("DROP INDEX ix_users_name")
     ('data', 'destructive')
     """
-    words = _COMMENTS.sub(" ", sql).split()
+    words = COMMENTS.sub(" ", sql).split()
     verb = words[0].upper() if words else ""
     if verb == "CREATE":
         return "additive"
