@@ -246,9 +246,15 @@ def lock(name: str) -> None:
 
     Args:
         name: what is locked, the same in every process.
+
+    Raises:
+        ConfigurationError: no transaction is open.
     """
     database = current()
-    assert database.in_transaction(), "the lock lasts as long as the transaction"
+    if not database.in_transaction():
+        raise ConfigurationError(
+            f"The lock {name!r} lasts as long as a transaction, and none is open.", fix="Open one."
+        )
     if database.dialect.named_lock_sql:
         database.fetch(database.dialect.named_lock_sql, (f"datapkg:{name}",))
 

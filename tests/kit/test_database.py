@@ -275,3 +275,11 @@ def test_open_work_is_not_seen_by_other_threads(memos: KitDatabase) -> None:
         Memo.create(text="draft")
         assert in_thread(texts) == []
     assert in_thread(texts) == ["draft"]
+
+
+def test_a_named_lock_needs_a_transaction(db: KitDatabase) -> None:
+    """Without one it would be given back at once, or not at all: that is refused, and inside one it is taken."""
+    with pytest.raises(ConfigurationError):
+        kit.lock("x")
+    with kit.transaction():
+        kit.lock("x")

@@ -98,7 +98,7 @@ def scan(history: History) -> list[MigrationFile]:
             fix="Correct Domain(migrations=…), or install the package again with its data files.",
             history=history.name,
         )
-    names = sorted(path.stem for path in history.folder.iterdir() if FILE_NAME.match(path.name))
+    names = sorted(path.stem for path in history.folder.iterdir() if path.is_file() and FILE_NAME.match(path.name))
     found = [MigrationFile(history.name, name, history.folder / f"{name}.py") for name in names]
     for one, two in pairwise(found):
         if one.number == two.number:
