@@ -5,21 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 from uuid import UUID
 
-from datapkg.evaluation.models import Definition
+from datapkg.evaluation.models import Definition, Run, Scenario
+from datapkg.kit.columns import load_columns
 from datapkg.kit.database import current, run_in_transaction
 from datapkg.kit.deletion import delete_row
 from datapkg.kit.errors import NotFoundError, StaleWriteError, ValidationError
+from datapkg.kit.json_values import parse_json
 from datapkg.kit.keys import as_id, as_id_text
 from datapkg.kit.models import new_id, now
 from datapkg.kit.pages import list_page
 from datapkg.kit.results import Rows
 from datapkg.kit.statements import Param, Statement, insert
-
-if TYPE_CHECKING:
-    from datapkg.kit.schemas import Schema
 
 __all__ = [
     "INHERIT",
@@ -110,29 +109,11 @@ def _insert(*, name: str, content: object, created_by: UUID | str | None, parent
     given: dict[str, object] = {"name": name}
     if created_by is not None:
         given["created_by"] = created_by
-    columns = _checked(schemas.NewDefinition, given, [content], what="definition")
+    columns = load_columns(
+        Definition, schemas.NewDefinition, given=given, documents={"content": content}, what="definition"
+    )
     made = now()
     return insert(Definition, {**columns, "id": new_id(), "parent": parent, "created_at": made, "updated_at": made})
-
-
-def _checked(schema: type[Schema], given: object, contents: list[object], *, what: str) -> dict[str, Any]:
-    """Return the columns, with the content encoded if there is one, or raise with every complaint about all of them."""
-    from datapkg.kit.schemas import load
-
-    columns: dict[str, Any] = {}
-    problems: dict[str, list[str]] = {}
-    try:
-        columns = load(schema, given, what=what)
-    except ValidationError as error:
-        problems.update(error.errors)
-    for content in contents:
-        try:
-            columns["content"] = Definition.content.encode(content)
-        except ValidationError as error:
-            problems.update(error.errors)
-    if problems:
-        raise ValidationError(problems, what=what)
-    return columns
 
 
 def get_definition(definition_id: UUID | str) -> Definition:
@@ -233,6 +214,9 @@ def update_definition(
 ) -> Definition:
     """Change a definition's name or content; the parent never changes.
 
+    New content takes the scenarios with it that were generated from the old; those written by hand stay. Once a run
+    refers to the definition, its content is frozen.
+
     Args:
         definition_id: which.
         name: the new name, if it changes.
@@ -241,7 +225,7 @@ def update_definition(
 
     Raises:
         NotFoundError: there is none with this key.
-        StaleWriteError: it was changed since ``unchanged_since``.
+        StaleWriteError: it was changed since ``unchanged_since``, or the content is frozen by a run.
         UnknownSchemaVersionError: the stored content is newer than this code, and would be lost.
         ValidationError: with every complaint about name and content, or neither is given.
     """
@@ -251,10 +235,11 @@ def update_definition(
     if name is None and content is None:
         raise ValidationError({"_schema": ["Give a name or content."]}, what="change of a definition")
     given = {"name": name, "unchanged_since": unchanged_since}
-    change = _checked(
+    change = load_columns(
+        Definition,
         schemas.DefinitionChange,
-        {field: value for field, value in given.items() if value is not None},
-        [] if content is None else [content],
+        given={field: value for field, value in given.items() if value is not None},
+        documents={} if content is None else {"content": content},
         what="change of a definition",
     )
     expected = change.pop("unchanged_since", None)
@@ -272,18 +257,37 @@ def update_definition(
                 updated_at=stored.updated_at.isoformat(),
             )
         if content is not None:
-            _decode(stored)  # refuses a newer document, which this would overwrite
-        Definition.update(**change).where(Definition.id == key).execute()
+            before = _decode(stored)  # refuses a newer document, which this would overwrite
+            if parse_json(str(change["content"])) == before:
+                del change["content"]  # the same again, which a run's definition may be told too
+            else:
+                _replace_content(key)
+        if change:
+            Definition.update(**change).where(Definition.id == key).execute()
 
     update()
     return get_definition(key)
 
 
+def _replace_content(key: UUID) -> None:
+    """Refuse if a run refers to the content, else remove the scenarios that were generated from it."""
+    # The row is locked and create_run locks it too, so no run can come between. The database refuses by itself as
+    # well; this says how many runs there are, and what to do.
+    runs = Run.select().where(Run.definition == key).count()
+    if runs:
+        raise StaleWriteError(
+            f"The content of the definition {key} is frozen: {runs} run{'s refer' if runs > 1 else ' refers'} to it.",
+            fix="Fork the definition and change the fork's content.",
+            runs=runs,
+        )
+    Scenario.delete().where((Scenario.definition == key) & Scenario.content["source_sha256"].is_null(False)).execute()
+
+
 def delete_definition(definition_id: UUID | str) -> None:
-    """Delete a definition that nothing was forked from.
+    """Delete a definition that nothing was forked from and that was never run; its scenarios go with it.
 
     Raises:
         NotFoundError: there is none with this key.
-        ConflictError: it has forks; they are counted.
+        ConflictError: it has forks or runs; they are counted.
     """
     delete_row(Definition, as_id(definition_id, "definition_id"), entity="definition")

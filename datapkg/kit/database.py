@@ -13,7 +13,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import ParamSpec, TypeVar, Unpack, cast
 
@@ -42,6 +42,7 @@ __all__ = [
     "release",
     "run_in_transaction",
     "run_statement",
+    "snapshot",
     "transaction",
     "unbind",
 ]
@@ -236,6 +237,16 @@ def transaction() -> AbstractContextManager[object]:
     ``TransactionOwnerError``.
     """
     return cast(AbstractContextManager[object], current().atomic())
+
+
+def snapshot() -> AbstractContextManager[object]:
+    """Let every statement of the block see one state of the database, whatever others commit meanwhile.
+
+    For reading only: what is written comes after the block. Inside a transaction the block is a part of it; on
+    PostgreSQL, where transactions are READ COMMITTED, each statement then sees what was committed before it began.
+    """
+    database = current()
+    return nullcontext() if database.in_transaction() else database.snapshot()
 
 
 def lock(name: str) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from datapkg.kit.errors import (
@@ -73,6 +73,8 @@ class Document:
             Each takes content without ``schema_version`` and returns it in the next version's shape.
         listed: whether the content is a list. It is stored as ``{"schema_version", "items"}``, and its schema
             describes that object: it has exactly one field, ``items``.
+        check: a rule between fields that the schema alone cannot state. It is given content that the schema accepts
+            and yields ``(path, message)`` for each complaint.
 
     Raises:
         ConfigurationError: the name is empty, there is no upcaster, or their names do not form one unbroken chain.
@@ -85,6 +87,7 @@ class Document:
         *,
         upcasters: tuple[Upcaster, ...],
         listed: bool = False,
+        check: Callable[[Any], Iterable[tuple[str, str]]] | None = None,
     ) -> None:
         if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
             raise ConfigurationError(
@@ -93,7 +96,7 @@ class Document:
         self.name, self.listed = name, listed
         self.upcasters = tuple(upcasters)
         self.version = len(self.upcasters)
-        self._schema = schema
+        self._schema, self._check = schema, check
         self._cached: _Resolved | None = None
         self._check_steps()
 
@@ -246,7 +249,8 @@ class Document:
         if resolved.recognise is None or resolved.converts:
             return False
         stored = {VERSION_KEY: self.version, ITEMS_KEY: content} if self.listed else content
-        return resolved.recognise(stored) and (not resolved.check or is_plain(content))
+        recognised = resolved.recognise(stored) and (not resolved.check or is_plain(content))
+        return recognised and (self._check is None or not any(self._check(content)))
 
     def validate(self, content: object, *, path: str = "") -> dict[str, object] | list[object]:
         """Validate a caller's content against the current schema and return it stamped with the current version.
@@ -275,7 +279,14 @@ class Document:
             if problems:
                 raise self._refusal(problems, path)
             valid = cast("dict[str, object]", plain)
-        return cast("list[object]", valid[ITEMS_KEY]) if self.listed else valid
+        result = cast("list[object]", valid[ITEMS_KEY]) if self.listed else valid
+        if self._check is not None:
+            complaints: dict[str, list[str]] = {}
+            for where, message in self._check(result):
+                complaints.setdefault(where, []).append(message)
+            if complaints:
+                raise self._refusal(complaints, path)
+        return result
 
     def _stamped(self, content: object, path: str) -> object:
         if isinstance(content, Mapping) and VERSION_KEY in content:

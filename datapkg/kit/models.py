@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +31,7 @@ def now() -> dt.datetime:
 
 
 class KitSchemaManager(pw.SchemaManager):
-    """Creates STRICT tables on SQLite, names every index, and adds the triggers of append-only tables."""
+    """Creates STRICT tables on SQLite, names every index, and adds the triggers that protect rows and columns."""
 
     def _create_table(self, safe: bool = True, **options: Any) -> Any:
         meta = self.model._meta
@@ -54,14 +55,26 @@ class KitSchemaManager(pw.SchemaManager):
     def trigger_ddl(self) -> list[str]:
         """The statements that make the triggers of this table."""
         meta = self.model._meta
+        dialect = dialect_of(self.database)
+        statements: list[str] = []
+        for column, (by_table, by_column) in getattr(meta, "frozen_by", {}).items():
+            statements += dialect.frozen_ddl(meta.table_name, column=column, by_table=by_table, by_column=by_column)
         if not getattr(meta, "append_only", False):
-            return []
+            return statements
         keys = [("id",)]
         for index in meta.fields_to_index():
             if index._unique and index._where is None:
                 keys.append(tuple(field.column_name for field in index._expressions))
+        return statements + dialect.append_only_ddl(meta.table_name, keys=keys, rowid=not meta.without_rowid)
+
+    def trigger_names(self) -> list[str]:
+        """The names of those triggers."""
+        meta = self.model._meta
         dialect = dialect_of(self.database)
-        return dialect.append_only_ddl(meta.table_name, keys=keys, rowid=not meta.without_rowid)
+        names: list[str] = []
+        for column in getattr(meta, "frozen_by", {}):
+            names += dialect.frozen_trigger_names(meta.table_name, column=column)
+        return names + (dialect.trigger_names(meta.table_name) if getattr(meta, "append_only", False) else [])
 
 
 def named_index(model: type[pw.Model], index: Any) -> Any:
@@ -107,7 +120,9 @@ class _Late:
 class Model(pw.Model):
     """A row with a UUIDv7 key and the time it was made. Inherit it for tables of your own.
 
-    ``save()`` on a fresh instance inserts it. Append-only tables set ``append_only = True`` in ``Meta``.
+    ``save()`` on a fresh instance inserts it. Append-only tables set ``append_only = True`` in ``Meta``; a column
+    that must stay as it is once rows of another table refer to the row stands in ``frozen_by``, as
+    ``{"content": ("runs", "definition_id")}``.
 
     Attributes:
         id: the key.
@@ -125,6 +140,7 @@ class Model(pw.Model):
         schema_manager_class = KitSchemaManager
         legacy_table_names = False
         append_only = False
+        frozen_by: Mapping[str, tuple[str, str]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._fresh = "__no_default__" not in kwargs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +17,8 @@ from datapkg.kit.rows import instance_builder
 __all__ = ["Param", "Statement", "insert", "insert_many"]
 
 M = TypeVar("M", bound=pw.Model)
+
+_BATCH = 1000
 
 
 class Param(pw.Node):
@@ -146,12 +149,24 @@ def insert(model: type[M], values: Mapping[str, Any]) -> M:
     return instance_builder(model, SQLITE)(bound)
 
 
-def insert_many(model: type[pw.Model], rows: Iterable[Mapping[str, Any]]) -> int:
-    """Insert rows in one statement batch inside the caller's transaction; return how many.
+def insert_many(model: type[pw.Model], rows: Iterable[Mapping[str, Any]], *, unless: Sequence[str] = ()) -> int:
+    """Insert rows inside the caller's transaction, a batch at a time, and return how many.
+
+    Args:
+        model: the table.
+        rows: values by field name, as for :func:`insert`; consumed once.
+        unless: the fields of a unique constraint; a row that it would refuse is left out instead.
 
     Raises:
         ConflictError: a constraint refused a row; the caller's transaction must be undone.
+        ConfigurationError: no transaction is open.
     """
     database = current()
-    sql, converters = _insert_plan(model, database.dialect)
-    return database.change_many(sql, [_bound(converters, row) for row in rows])
+    converters = _insert_plan(model, database.dialect)[1]
+    fields = model._meta.fields
+    columns = [fields[name].column_name for name, _, _ in converters]
+    key = [fields[name].column_name for name in unless]
+    table, waiting, inserted = model._meta.table_name, iter(rows), 0
+    while batch := [_bound(converters, row) for row in itertools.islice(waiting, _BATCH)]:
+        inserted += database.insert_rows(table, columns, batch, unless=key)
+    return inserted

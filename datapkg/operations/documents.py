@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from datapkg import registry
-from datapkg.kit.database import current, run_in_transaction
+from datapkg.kit.database import current, run_in_transaction, run_statement
 from datapkg.kit.dialect.base import quote
 from datapkg.kit.documents import Document, json_schema
-from datapkg.kit.errors import DatapkgError, NotFoundError, ValidationError
+from datapkg.kit.errors import DatapkgError, NotFoundError, StaleWriteError, ValidationError
 from datapkg.kit.models import Model
 from datapkg.kit.results import Rows
 
@@ -37,17 +38,24 @@ class DocumentColumn:
         column: its name in the database.
         document: the document type.
         immutable: whether stored documents must stay as they are.
+        frozen: a condition in SQL for rows whose document must stay as it is; empty where there are none.
     """
 
     model: type[Model]
     column: str
     document: Document
     immutable: bool
+    frozen: str = ""
 
     @property
     def name(self) -> str:
         """``table.column``."""
         return f"{self.model._meta.table_name}.{self.column}"
+
+    @property
+    def unfrozen(self) -> str:
+        """What a WHERE ends with to leave out rows whose document must stay as it is."""
+        return f" AND NOT {self.frozen}" if self.frozen else ""
 
 
 @dataclass(frozen=True)
@@ -72,8 +80,18 @@ def document_columns() -> list[DocumentColumn]:
         tables = {model._meta.table_name: model for model in domain.models}
         for name, document in domain.documents.items():
             table, _, column = name.partition(".")
-            found.append(DocumentColumn(tables[table], column, document, name in domain.immutable_documents))
+            immutable = name in domain.immutable_documents
+            found.append(DocumentColumn(tables[table], column, document, immutable, _frozen(tables[table], column)))
     return found
+
+
+def _frozen(model: type[Model], column: str) -> str:
+    """The condition under which the database keeps a row's document as it is."""
+    by = getattr(model._meta, "frozen_by", {}).get(column)
+    if by is None:
+        return ""
+    table, reference = map(quote, by)
+    return f"EXISTS (SELECT 1 FROM {table} WHERE {table}.{reference} = {quote(model._meta.table_name)}.id)"
 
 
 def documents_status() -> Rows[dict[str, object]]:
@@ -87,11 +105,14 @@ def documents_status() -> Rows[dict[str, object]]:
     found: Rows[dict[str, object]] = Rows()
     for each in document_columns():
         version = database.dialect.json_version(quote(each.column))
+        # What can be current needs no look at what freezes it, and mostly all are.
+        frozen = f"CASE WHEN {version} <> '{each.document.version}' AND {each.frozen} THEN 1 ELSE 0 END"
         sql = (
-            f"SELECT {version} AS version, count(*) FROM {quote(each.model._meta.table_name)} "
-            f"WHERE {quote(each.column)} IS NOT NULL GROUP BY 1 ORDER BY 1"
+            f"SELECT {version} AS version, {frozen if each.frozen else '0'} AS frozen, count(*) "
+            f"FROM {quote(each.model._meta.table_name)} WHERE {quote(each.column)} IS NOT NULL "
+            "GROUP BY 1, 2 ORDER BY 1, 2"
         )
-        for stored, count in database.fetch(sql, ()):
+        for stored, is_frozen, count in database.fetch(sql, ()):
             found.append(
                 {
                     "column": each.name,
@@ -99,20 +120,20 @@ def documents_status() -> Rows[dict[str, object]]:
                     "version": stored,
                     "current": each.document.version,
                     "rows": count,
-                    "state": _state(each, stored),
+                    "state": _state(each, stored, immutable=each.immutable or bool(is_frozen)),
                 }
             )
     return found
 
 
-def _state(column: DocumentColumn, version: str) -> str:
+def _state(column: DocumentColumn, version: str, *, immutable: bool) -> str:
     if not version.isdigit():
         return "corrupt"
     if int(version) > column.document.version:
         return "newer"
     if int(version) == column.document.version:
         return "current"
-    return "immutable" if column.immutable else "old"
+    return "immutable" if immutable else "old"
 
 
 def documents_upgrade(*, batch_size: int = 500, progress: Callable[[int], None] | None = None) -> UpgradeReport:
@@ -152,7 +173,7 @@ def _old_rows(column: DocumentColumn, batch_size: int) -> Iterator[list[Any]]:
     known = ", ".join(f"'{number}'" for number in range(column.document.version))
     sql = (
         f"SELECT id, {name} FROM {quote(column.model._meta.table_name)} WHERE id > {mark} AND {name} IS NOT NULL "
-        f"AND {database.dialect.json_version(name)} IN ({known}) ORDER BY id LIMIT {batch_size}"
+        f"AND {database.dialect.json_version(name)} IN ({known}){column.unfrozen} ORDER BY id LIMIT {batch_size}"
     )
     last = str(UUID(int=0))
     while batch := database.fetch(sql, (last,)):
@@ -166,7 +187,7 @@ def _upgrade_batch(column: DocumentColumn, batch: list[Any]) -> tuple[int, int, 
     # Only where it still says what was read: a newer write wins.
     sql = (
         f"UPDATE {quote(column.model._meta.table_name)} SET {name} = {mark} "
-        f"WHERE id = {mark} AND {name} = {database.dialect.json_value(mark)}"
+        f"WHERE id = {mark} AND {name} = {database.dialect.json_value(mark)}{column.unfrozen}"
     )
     done = left = 0
     bad: list[dict[str, object]] = []
@@ -176,10 +197,12 @@ def _upgrade_batch(column: DocumentColumn, batch: list[Any]) -> tuple[int, int, 
         except DatapkgError as error:
             bad.append({"column": column.name, "id": key, "why": error.why})
             continue
-        if database.change(sql, (column.document.dumps(content), key, text)):
-            done += 1
-        else:
-            left += 1
+        given = (column.document.dumps(content), key, text)
+        try:
+            changed = run_statement(partial(database.change, sql, given))
+        except StaleWriteError:  # frozen since the statement began
+            changed = 0
+        done, left = done + changed, left + 1 - changed
     return done, left, bad
 
 

@@ -112,7 +112,6 @@ class RollbackDatabase(PostgresDatabase):
     # Short cuts past execute_sql would pass by the savepoint too.
     fetch = KitDatabase.fetch
     change = KitDatabase.change
-    change_many = KitDatabase.change_many
 
     def begin(self, *args: Any, **kwargs: Any) -> None:
         """Set the savepoint that stands for BEGIN; an isolation level is ignored."""

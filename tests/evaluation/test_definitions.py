@@ -128,7 +128,7 @@ def test_each_rule_of_the_content_refuses(db, change, path):
 )
 def test_near_misses_of_the_content_are_accepted(db, change):
     """What is just inside every bound is stored and read back letter for letter."""
-    content = {**CONTENT, **change}
+    content = {**CONTENT, "template": "{{a}}", **change}
     made = evaluation.create_definition("x" * 200, content=content)
     assert evaluation.get_definition(made.id).content == {"schema_version": 1, **content}
 

@@ -24,7 +24,8 @@ def file(tmp_path):
 
 def test_rows_and_counts(file):
     """Writing tells how many rows it changed, reading returns them."""
-    assert file.change_many("INSERT INTO t VALUES (?, ?)", [("a", 1), ("b", 2)]) == 2
+    with file.atomic():
+        assert file.insert_rows("t", ["name", "n"], [("a", 1), ("b", 2)]) == 2
     assert file.change("UPDATE t SET n = n + 1 WHERE n < ?", [9]) == 2
     assert file.fetch("SELECT name, n FROM t ORDER BY name", ()) == [("a", 2), ("b", 3)]
 
@@ -40,7 +41,7 @@ def test_refusals_are_typed(file, refused, constraint):
     assert one.value.constraint == constraint
     file.change("DELETE FROM t", ())
     with pytest.raises(ConflictError) as batch, file.atomic():
-        file.change_many("INSERT INTO t VALUES (?, ?)", refused)
+        file.insert_rows("t", ["name", "n"], refused)
     assert batch.value.constraint == constraint
     assert file.fetch("SELECT * FROM t", ()) == []
 
@@ -64,7 +65,7 @@ def test_another_tasks_transaction_is_not_shared(file):
             for statement in (
                 lambda: file.fetch("SELECT * FROM t", ()),
                 lambda: file.change("DELETE FROM t", ()),
-                lambda: file.change_many("INSERT INTO t VALUES (?, ?)", [("yours", 1)]),
+                lambda: file.insert_rows("t", ["name", "n"], [("yours", 1)]),
             ):
                 with pytest.raises(TransactionOwnerError):
                     await asyncio.create_task(intrude(statement))

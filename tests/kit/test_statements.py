@@ -10,7 +10,7 @@ import pytest
 
 from datapkg.kit import database as kit
 from datapkg.kit.engines import KitDatabase
-from datapkg.kit.errors import ConflictError, NotConnectedError, StatementError, ValidationError
+from datapkg.kit.errors import ConfigurationError, ConflictError, NotConnectedError, StatementError, ValidationError
 from datapkg.kit.fields import (
     BooleanField,
     DateField,
@@ -163,6 +163,21 @@ def test_insert_many_is_the_callers_transaction(items: KitDatabase) -> None:
     assert Item.select().count() == 500
 
 
+def test_insert_many_writes_what_insert_would(items: KitDatabase) -> None:
+    """Every kind of value, and every character that a bulk format could trip over, arrives as it was given."""
+    texts = ["", "\\N", "\\", "\t", "a\nb", "\r\n", "\\.", "\\t", "é😀", "null", "\x01\x7f", "'\"", "{}"]
+    with kit.transaction():
+        insert_many(Item, [{**FULL, "name": text, "tags": [text]} for text in texts])
+    for text in texts:
+        many = by_name.one(name=text)
+        assert many is not None
+        one = insert(Item, {**FULL, "name": f"{text}-", "tags": [text]})
+        hidden = {"id", "name", "created_at", "updated_at"}
+        assert {key: value for key, value in many.public().items() if key not in hidden} == {
+            key: value for key, value in one.public().items() if key not in hidden
+        }
+
+
 @pytest.mark.datapkg_commits
 @pytest.mark.parametrize("slow_query_ms", [None, 60_000.0], ids=["straight", "watched"])
 def test_statements_on_a_committed_database(db: KitDatabase, datapkg_url: str, slow_query_ms: float | None) -> None:
@@ -173,9 +188,15 @@ def test_statements_on_a_committed_database(db: KitDatabase, datapkg_url: str, s
         with pytest.raises(ConflictError) as caught:
             insert(Item, {"name": "full"})
         assert caught.value.constraint == "uq_kit_items_name"
-        assert insert_many(Item, [{"name": str(number)} for number in range(3)]) == 3
+        with pytest.raises(ConfigurationError, match="transaction"):
+            insert_many(Item, [{"name": "alone"}])
+        with kit.transaction():
+            assert insert_many(Item, [{"name": str(number)} for number in range(3)]) == 3
         with pytest.raises(ConflictError), kit.transaction():
             insert_many(Item, [{"name": "new"}, {"name": "1"}])
+        with kit.transaction():
+            assert insert_many(Item, [{"name": "1"}, {"name": "9"}, {"name": "9"}], unless=["name"]) == 1
+            Item.delete().where(Item.name == "9").execute()
         with pytest.raises(StatementError):
             database.fetch("SELECT nonsense FROM nowhere", ())
         assert sorted(item.name for item in larger.all(size=0, limit=10)) == ["0", "1", "2", "full"]

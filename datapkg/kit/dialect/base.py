@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import peewee as pw
@@ -11,7 +11,7 @@ import peewee as pw
 if TYPE_CHECKING:
     from datapkg.kit.errors import DatapkgError
 
-__all__ = ["Dialect", "driver_error", "literal", "quote"]
+__all__ = ["Dialect", "driver_error", "frozen", "frozen_message", "literal", "quote"]
 
 MAX_FLOAT = "1.7976931348623157e308"
 
@@ -24,6 +24,26 @@ def quote(name: str) -> str:
 def literal(value: str) -> str:
     """Quote a text literal, on both engines the same way."""
     return "'" + value.replace("'", "''") + "'"
+
+
+_FROZEN = "frozen: "
+
+
+def frozen_message(table: str, column: str, by_table: str) -> str:
+    """Return what the trigger of a frozen column says; the same on both engines, so that it can be recognised."""
+    return f"{_FROZEN}{table}.{column} stays as it is, because {by_table} refer to the row"
+
+
+def frozen(text: str) -> DatapkgError | None:
+    """Return the error for a trigger's message if it is that of a frozen column."""
+    from datapkg.kit.errors import StaleWriteError
+
+    if not text.startswith(_FROZEN):
+        return None
+    return StaleWriteError(
+        f"The database refused the change: {text.removeprefix(_FROZEN)}.",
+        fix="Leave the row as it is and make a new one.",
+    )
 
 
 class Dialect(ABC):
@@ -90,6 +110,21 @@ class Dialect(ABC):
     def trigger_names(self, table: str) -> list[str]:
         """The names of the triggers that :meth:`append_only_ddl` makes."""
 
+    @abstractmethod
+    def frozen_ddl(self, table: str, *, column: str, by_table: str, by_column: str) -> list[str]:
+        """Statements that keep a column as it is for as long as another table's rows refer to the row.
+
+        Args:
+            table: the table.
+            column: its column that freezes.
+            by_table: the table whose rows freeze it.
+            by_column: that table's reference.
+        """
+
+    def frozen_trigger_names(self, table: str, *, column: str) -> list[str]:
+        """The names of the triggers that :meth:`frozen_ddl` makes."""
+        return [f"tg_{table}_{column}_frozen"]
+
     # Documents --------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -99,6 +134,23 @@ class Dialect(ABC):
     @abstractmethod
     def json_value(self, value: str) -> str:
         """An expression that makes a bound text comparable with a JSON column."""
+
+    @abstractmethod
+    def json_integer(self, column: str, member: str) -> str:
+        """An expression for a whole number in a document column; 0 where the document lacks it."""
+
+    @abstractmethod
+    def json_with(self, column: str, members: Mapping[str, str]) -> str:
+        """An expression for a document column with some of its members replaced by whole numbers.
+
+        Args:
+            column: the column; its document is an object.
+            members: an expression for each member's number.
+        """
+
+    @abstractmethod
+    def instant_text(self, instant: str) -> str:
+        """An expression that spells an instant as ``2026-01-02T03:04:05.000000Z``."""
 
     # Locks and errors -------------------------------------------------------------------------------------
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import peewee as pw
 import psycopg2
 from psycopg2 import errorcodes
 
-from datapkg.kit.dialect.base import Dialect, driver_error, literal, quote
+from datapkg.kit.dialect.base import Dialect, driver_error, frozen, frozen_message, literal, quote
 from datapkg.kit.errors import (
     ConflictError,
     DatabaseBusyError,
@@ -24,6 +24,7 @@ __all__ = ["POSTGRESQL", "PostgresqlDialect"]
 
 GATE_SETTING = "datapkg.gate"
 GATE_FUNCTION = "datapkg_append_only"
+FROZEN_FUNCTION = "datapkg_frozen"
 _RETRYABLE = {errorcodes.SERIALIZATION_FAILURE, errorcodes.DEADLOCK_DETECTED}
 _BUSY = {errorcodes.LOCK_NOT_AVAILABLE, errorcodes.QUERY_CANCELED}
 _READ_ONLY = {errorcodes.READ_ONLY_SQL_TRANSACTION, errorcodes.INSUFFICIENT_PRIVILEGE}
@@ -104,6 +105,27 @@ END $$"""
         """The names of the triggers that :meth:`append_only_ddl` makes."""
         return [f"tg_{table}_change", f"tg_{table}_truncate"]
 
+    def frozen_ddl(self, table: str, *, column: str, by_table: str, by_column: str) -> list[str]:
+        """Statements that keep a column as it is for as long as another table's rows refer to the row."""
+        (name,) = self.frozen_trigger_names(table, column=column)
+        function = f"""CREATE OR REPLACE FUNCTION {FROZEN_FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE referred boolean;
+BEGIN
+  EXECUTE concat('SELECT EXISTS (SELECT 1 FROM ', quote_ident(TG_ARGV[0]), ' WHERE ', quote_ident(TG_ARGV[1]), ' = $1)')
+    INTO referred USING OLD.id;
+  IF referred THEN
+    RAISE EXCEPTION USING ERRCODE = 'raise_exception', MESSAGE = TG_ARGV[2];
+  END IF;
+  RETURN NEW;
+END $$"""
+        arguments = ", ".join(map(literal, (by_table, by_column, frozen_message(table, column, by_table))))
+        return [
+            function,
+            f"CREATE TRIGGER {quote(name)} BEFORE UPDATE OF {quote(column)} ON {quote(table)} FOR EACH ROW "
+            f"WHEN (OLD.{quote(column)} IS DISTINCT FROM NEW.{quote(column)}) "
+            f"EXECUTE FUNCTION {FROZEN_FUNCTION}({arguments})",
+        ]
+
     def json_version(self, column: str) -> str:
         """The SQL of a document column's version."""
         version = f"{column} ->> 'schema_version'"
@@ -116,6 +138,21 @@ END $$"""
     def json_value(self, value: str) -> str:
         """The SQL of a bound JSON value."""
         return f"{value}::jsonb"
+
+    def json_integer(self, column: str, member: str) -> str:
+        """The SQL of a whole number in a document column."""
+        # Through numeric, because foreign code may have written 1.0.
+        return f"coalesce(({column} ->> {literal(member)})::numeric::bigint, 0)"
+
+    def json_with(self, column: str, members: Mapping[str, str]) -> str:
+        """The SQL of a document column with other whole numbers in it."""
+        pairs = ", ".join(f"{literal(name)}, {value}" for name, value in members.items())
+        return f"({column} || jsonb_build_object({pairs}))"
+
+    def instant_text(self, instant: str) -> str:
+        """The SQL of an instant's text."""
+        spelling = literal('YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        return f"to_char({instant} AT TIME ZONE 'UTC', {spelling})"
 
     def is_retryable(self, error: BaseException) -> bool:
         """Whether running the whole transaction again may succeed."""
@@ -140,6 +177,8 @@ END $$"""
             return DatabaseBusyError(f"PostgreSQL could not run this beside other transactions: {text}.", pgcode=code)
         if "write gate: " in text:
             return WriteGateError(f"The database refused the write: {text}.")
+        if (refusal := frozen(text)) is not None:
+            return refusal
         if code.startswith("23"):
             # The driver's message goes on with the row's values, which may be secret; a traceback shows both errors.
             error.args = cause.args = (text,)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import peewee as pw
 
-from datapkg.kit.dialect.base import Dialect, driver_error, literal, quote
+from datapkg.kit.dialect.base import Dialect, driver_error, frozen, frozen_message, literal, quote
 from datapkg.kit.errors import (
     ConflictError,
     DatabaseBusyError,
@@ -126,6 +126,16 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
         """The names of the triggers that :meth:`append_only_ddl` makes."""
         return [f"tg_{table}_update", f"tg_{table}_delete", f"tg_{table}_replace"]
 
+    def frozen_ddl(self, table: str, *, column: str, by_table: str, by_column: str) -> list[str]:
+        """Statements that keep a column as it is for as long as another table's rows refer to the row."""
+        (name,) = self.frozen_trigger_names(table, column=column)
+        return [
+            f"CREATE TRIGGER {quote(name)} BEFORE UPDATE OF {quote(column)} ON {quote(table)} "
+            f"WHEN NEW.{quote(column)} IS NOT OLD.{quote(column)} "
+            f"AND EXISTS (SELECT 1 FROM {quote(by_table)} WHERE {quote(by_column)} = OLD.id) "
+            f"BEGIN SELECT RAISE(ABORT, {literal(frozen_message(table, column, by_table))}); END"
+        ]
+
     def json_version(self, column: str) -> str:
         """The SQL of a document column's version."""
         version = f"json_extract({column}, '$.schema_version')"
@@ -138,6 +148,20 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
     def json_value(self, value: str) -> str:
         """The SQL of a bound JSON value."""
         return value
+
+    def json_integer(self, column: str, member: str) -> str:
+        """The SQL of a whole number in a document column."""
+        # Foreign code may have written 1.0, which jsonb compares with 1 as equal.
+        return f"coalesce(CAST(json_extract({column}, {literal('$.' + member)}) AS INTEGER), 0)"
+
+    def json_with(self, column: str, members: Mapping[str, str]) -> str:
+        """The SQL of a document column with other whole numbers in it."""
+        pairs = ", ".join(f"{literal('$.' + name)}, {value}" for name, value in members.items())
+        return f"json_set({column}, {pairs})"
+
+    def instant_text(self, instant: str) -> str:
+        """The SQL of an instant's text."""
+        return instant  # it is kept as that text
 
     def is_retryable(self, error: BaseException) -> bool:
         """Whether running the whole transaction again may succeed."""
@@ -162,6 +186,8 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
             return DatabaseBusyError(f"SQLite is locked by another writer: {text}.")
         if text.startswith("write gate: ") or f"no such function: {GATE_FUNCTION}" in text:
             return WriteGateError(f"The database refused the write: {text}.")
+        if (refusal := frozen(text)) is not None:
+            return refusal
         if isinstance(cause, sqlite3.IntegrityError):
             return self._conflict(text)
         if code == sqlite3.SQLITE_READONLY:

@@ -136,7 +136,6 @@ def describe(model: type[pw.Model]) -> TableState:
         named = named_index(model, index)
         sql, params = schema._create_context().sql(_with_literals(schema.database, named.safe(False))).query()
         indexes[named._name] = IndexState(named._name, bool(named._unique), sql, tuple(params))
-    append_only = getattr(meta, "append_only", False)
     sql, params = schema._create_table(safe=False).query()
     return TableState(
         name=meta.table_name,
@@ -144,8 +143,8 @@ def describe(model: type[pw.Model]) -> TableState:
         columns=columns,
         constraints=constraints,
         indexes=indexes,
-        triggers=tuple(schema.trigger_ddl()) if append_only else (),
-        trigger_names=tuple(dialect.trigger_names(meta.table_name)) if append_only else (),
+        triggers=tuple(schema.trigger_ddl()),
+        trigger_names=tuple(schema.trigger_names()),
     )
 
 

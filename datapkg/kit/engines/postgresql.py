@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import select
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import peewee as pw
 import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR
+from psycopg2.extras import execute_values
 
 from datapkg.kit.dialect import POSTGRESQL
+from datapkg.kit.dialect.base import quote
 from datapkg.kit.engines.base import KitDatabase, Lease, leak
 from datapkg.kit.errors import ConfigurationError, DatabaseUnavailableError, StatementError
 
@@ -103,6 +106,23 @@ class PostgresMixin(KitDatabase):
         row = self.fetch(sql, ())[0]
         return str(row[0]), bool(row[1])
 
+    def insert_rows(
+        self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, unless: Sequence[str] = ()
+    ) -> int:
+        """Insert many rows inside the caller's transaction, by COPY where none may be left out; return how many."""
+        conn = self._in_own_transaction()
+        names = f"{quote(table)} ({', '.join(map(quote, columns))})"
+        try:
+            with conn.cursor() as cursor:
+                if not unless:
+                    cursor.copy_expert(f"COPY {names} FROM STDIN", io.StringIO("".join(map(_copy_line, rows))))
+                    return int(cursor.rowcount)
+                sql = f"INSERT INTO {names} VALUES %s ON CONFLICT ({', '.join(map(quote, unless))}) DO NOTHING"
+                execute_values(cursor, sql, rows, page_size=len(rows) or 1)
+                return int(cursor.rowcount)
+        except psycopg2.Error as error:
+            raise self._refused(error) from error
+
     def _set_gate(self, table: str) -> None:
         super()._set_gate(table)
         self.execute_sql("SELECT set_config('datapkg.gate', %s, true)", (table,))
@@ -125,6 +145,22 @@ def _readable(conn: Any) -> bool:
         poller.register(conn.fileno(), select.POLLIN)
         return bool(poller.poll(0))
     return bool(select.select([conn], [], [], 0)[0])
+
+
+def _copy_line(row: Sequence[object]) -> str:
+    """Return a row in COPY's text format."""
+    return "\t".join(map(_copy_value, row)) + "\n"
+
+
+def _copy_value(value: object) -> str:
+    if type(value) is str:
+        if "\\" in value:
+            value = value.replace("\\", "\\\\")
+        return value.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    if value is None:
+        return "\\N"
+    # Everything else that columns bind (numbers, instants, days, booleans) is spelled in a way that PostgreSQL reads.
+    return str(value)
 
 
 class PostgresDatabase(PostgresMixin, pw.PostgresqlDatabase):
@@ -222,6 +258,12 @@ class PostgresDatabase(PostgresMixin, pw.PostgresqlDatabase):
         except psycopg2.Error as error:
             raise self._refused(error) from error
         return count
+
+    def snapshot(self) -> AbstractContextManager[Any]:
+        """Open a transaction whose statements all see one state of the database; for reading only."""
+        # By default each statement sees what was committed before it began.
+        context: AbstractContextManager[Any] = self.atomic("REPEATABLE READ")
+        return context
 
     def close_idle(self) -> None:
         """Close the pool's idle connections; those in use stay with their threads."""

@@ -12,6 +12,7 @@ from typing import Any
 import peewee as pw
 
 from datapkg.kit.dialect import SQLITE
+from datapkg.kit.dialect.base import quote
 from datapkg.kit.dialect.sqlite import GATE_FUNCTION
 from datapkg.kit.engines.base import KitDatabase, Lease, leak
 from datapkg.kit.errors import DatabaseBusyError, DatabaseUnavailableError
@@ -47,6 +48,24 @@ class SqliteDatabase(KitDatabase, pw.SqliteDatabase):
         version = self.fetch("SELECT sqlite_version(), (SELECT count(*) FROM sqlite_master)", ())[0][0]
         read_only = self.database != ":memory:" and not os.access(self.database, os.W_OK)
         return str(version), read_only
+
+    def insert_rows(
+        self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, unless: Sequence[str] = ()
+    ) -> int:
+        """Insert many rows inside the caller's transaction; return how many."""
+        conn: sqlite3.Connection = self._in_own_transaction()
+        sql = f"INSERT INTO {quote(table)} ({', '.join(map(quote, columns))}) VALUES ({', '.join('?' * len(columns))})"
+        if unless:
+            sql += f" ON CONFLICT ({', '.join(map(quote, unless))}) DO NOTHING"
+        try:
+            return conn.executemany(sql, rows).rowcount
+        except sqlite3.Error as error:
+            raise self._refused(error) from error
+
+    def snapshot(self) -> AbstractContextManager[Any]:
+        """Open a transaction whose statements all see one state of the database; for reading only."""
+        context: AbstractContextManager[Any] = self.atomic("DEFERRED")  # a reader needs no write lock
+        return context
 
     def enable_wal(self) -> None:
         """Keep the file's journal as WAL (readers and a writer side by side); a read-only file stays as it is."""
@@ -112,17 +131,6 @@ class SqliteFileDatabase(SqliteDatabase):
             return conn.execute(sql, params).rowcount
         except sqlite3.Error as error:
             raise self._refused(error) from error
-
-    def change_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
-        """Run one writing statement for many rows of parameters; return how many."""
-        conn: sqlite3.Connection | None = self._direct()
-        if conn is None:
-            return super().change_many(sql, rows)
-        try:
-            conn.executemany(sql, rows)
-        except sqlite3.Error as error:
-            raise self._refused(error) from error
-        return len(rows)
 
     def enable_wal(self) -> None:
         """Keep the file's journal as WAL; a read-only file stays as it is."""

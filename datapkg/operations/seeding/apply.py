@@ -12,7 +12,14 @@ from datapkg import registry
 from datapkg.kit import failpoints
 from datapkg.kit.differences import ABSENT, differences
 from datapkg.kit.domains import SeedTable
-from datapkg.kit.errors import ConflictError, DocumentError, SeedError, UnknownSchemaVersionError, ValidationError
+from datapkg.kit.errors import (
+    ConflictError,
+    DocumentError,
+    SeedError,
+    StaleWriteError,
+    UnknownSchemaVersionError,
+    ValidationError,
+)
 from datapkg.kit.fields import ForeignKey
 from datapkg.kit.results import Rows, cell
 from datapkg.operations.bookkeeping import SeedKey
@@ -205,7 +212,7 @@ class Applier:
         try:
             entry.row_id = self._upsert(entry, writer, values)
             entry.failed = False
-        except (ConflictError, DocumentError, UnknownSchemaVersionError, ValidationError) as error:
+        except (ConflictError, DocumentError, StaleWriteError, UnknownSchemaVersionError, ValidationError) as error:
             # The statement failed inside its own savepoint, so the rows after it can still be checked.
             self.problems[entry.place] = [error.why]
 
