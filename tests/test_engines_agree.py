@@ -64,6 +64,21 @@ CONTENT = st.one_of(
     st.dictionaries(st.sampled_from(["preamble", "template", "other"]), JSON, max_size=3),
 )
 NUMBERS = st.integers(0, 6)
+CONFIG = st.one_of(
+    st.just({"models": ["a"]}),
+    st.builds(
+        lambda percentage, seed: {"models": ["a", "b"], "sample_percentage": percentage, "sample_seed": seed},
+        st.sampled_from([1, 33.3, 50, 99.9, 100, 0, 101]),
+        st.integers(0, 5),
+    ),
+    st.fixed_dictionaries({}, optional={"models": st.lists(TEXTS, max_size=2), "temperature": st.floats()}),
+)
+METRICS = st.one_of(
+    st.none(), st.just({"x": 1}), st.dictionaries(st.sampled_from(["x", "y", ""]), st.one_of(st.floats(), TEXTS))
+)
+MODES = st.fixed_dictionaries(
+    {}, optional={"on_error": st.sampled_from(["raise", "collect"]), "on_existing": st.sampled_from(["raise", "keep"])}
+)
 
 
 class Side:
@@ -73,6 +88,8 @@ class Side:
         self.database = database
         self.users: list = []
         self.definitions: list = []
+        self.scenarios: list = []
+        self.runs: list = []
 
     def user(self, number):
         """Return the key of one of the users made so far."""
@@ -82,17 +99,28 @@ class Side:
         """Return the key of one of the definitions made so far."""
         return self.definitions[number % len(self.definitions)] if self.definitions else "not an id"
 
+    def scenario(self, number):
+        """Return the key of one of the scenarios made so far."""
+        return self.scenarios[number % len(self.scenarios)] if self.scenarios else None
+
+    def run_key(self, number):
+        """Return the key of one of the runs made so far."""
+        return self.runs[number % len(self.runs)] if self.runs else "01a1fca4-af86-72e7-b08b-b033503a7195"
+
     def comparable(self, value):
         """Replace keys by the order in which they were made, and leave out times."""
         if isinstance(value, Model):
-            hidden = ("created_at", "updated_at", "details_digest", "previous_hash", "entry_hash")
+            hidden = (
+                "created_at", "updated_at", "started_at", "finished_at", "heartbeat_at", "invalidated_at",
+                "details_digest", "previous_hash", "entry_hash",
+            )  # fmt: skip
             shown = {key: self.comparable(each) for key, each in value.public().items() if key not in hidden}
             return type(value).__name__, shown
         if isinstance(value, dict):
             return {key: self.comparable(each) for key, each in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.comparable(each) for each in value]
-        for name in ("users", "definitions"):
+        for name in ("users", "definitions", "scenarios", "runs"):
             keys = [str(key) for key in getattr(self, name)]
             if str(value) in keys:  # also where a key stands as text, as in the audit log
                 return name, keys.index(str(value))
@@ -112,7 +140,7 @@ class Side:
 
 @pytest.mark.datapkg_engines("sqlite")
 def test_both_engines_give_the_same_results_and_refusals(datapkg_databases, db):
-    """Users, roles, flags, definitions, trees and the audit log, in any order, with good and bad input."""
+    """Users, flags, definitions, trees, runs, transcripts and the audit log, in any order, with good and bad input."""
 
     seen = Counter()
 
@@ -130,6 +158,15 @@ def test_both_engines_give_the_same_results_and_refusals(datapkg_databases, db):
                     self.create_definition("root", content, None)
                 else:
                     self.fork_definition(parent, "fork", content)
+
+            content = {
+                "preamble": "", "template": "{a}{b}",
+                "dimensions": [{"name": "a", "values": ["x", "y"]}, {"name": "b", "values": ["1", "2"]}],
+            }  # fmt: skip
+            self.create_definition("asked", content, None)
+            self.generate_scenarios(5, None)
+            for number in (5, 5):
+                self.create_run(number, {"models": ["a", "b"]})
 
         def teardown(self):
             for side in self.sides:
@@ -228,6 +265,106 @@ def test_both_engines_give_the_same_results_and_refusals(datapkg_databases, db):
                 return evaluation.list_definitions(name=name, roots=roots, parent_id=above)
 
             self.both(operation)
+
+        @rule(number=NUMBERS, limit=st.one_of(st.none(), st.integers(0, 5)))
+        def generate_scenarios(self, number, limit):
+            def operation(side):
+                made = evaluation.generate_scenarios(side.definition(number), limit=limit)
+                side.scenarios += [each.id for each in made if each.id not in side.scenarios]
+                return made
+
+            self.both(operation)
+
+        @rule(number=NUMBERS, name=NAMES, values=st.dictionaries(TEXTS, TEXTS, max_size=2))
+        def create_scenario(self, number, name, values):
+            def operation(side):
+                content = {"preamble": "", "prompt": "x", "values": values}
+                made = evaluation.create_scenario(side.definition(number), name=name, content=content)
+                side.scenarios.append(made.id)
+                return made
+
+            self.both(operation)
+
+        @rule(number=NUMBERS)
+        def delete_scenario(self, number):
+            self.both(lambda side: evaluation.delete_scenario(side.scenario(number) or "none yet"))
+
+        @rule(number=NUMBERS, config=CONFIG)
+        def create_run(self, number, config):
+            def operation(side):
+                made = evaluation.create_run(side.definition(number), config=config)
+                side.runs.append(made.id)
+                return made, evaluation.list_scenarios(run_id=made.id)
+
+            self.both(operation)
+
+        @rule(number=NUMBERS, status=st.sampled_from([*evaluation.RUN_STATUSES, "RUNNING", "GONE"]))
+        def update_run_status(self, number, status):
+            self.both(lambda side: evaluation.update_run_status(side.run_key(number), status=status))
+
+        @rule(number=NUMBERS, completed=st.integers(-1, 3), failed=st.integers(0, 2))
+        def count(self, number, completed, failed):
+            self.both(
+                lambda side: evaluation.increment_run_progress(side.run_key(number), completed=completed, failed=failed)
+            )
+
+        @rule(number=NUMBERS)
+        def retry_run(self, number):
+            def operation(side):
+                made = evaluation.retry_run(side.run_key(number))
+                side.runs.append(made.id)
+                return made
+
+            self.both(operation)
+
+        @rule(number=NUMBERS, scenario=NUMBERS, model=st.sampled_from(["a", "b", ""]), metrics=METRICS, turn=TEXTS)
+        def create_transcript(self, number, scenario, model, metrics, turn):
+            def operation(side):
+                content = [{"role": "user", "content": turn}]
+                made = evaluation.create_transcript(
+                    side.run_key(number), scenario_id=side.scenario(scenario), model=model, content=content,
+                    metrics=metrics,
+                )  # fmt: skip
+                return made.content, made.metrics, evaluation.get_transcript(made.id).metrics
+
+            self.both(operation)
+
+        @rule(number=NUMBERS, models=st.lists(st.sampled_from("ab"), max_size=2), mode=MODES)
+        def create_transcripts(self, number, models, mode):
+            def operation(side):
+                rows = [
+                    {"scenario_id": key, "model": model, "content": [], "metrics": {"x": 0.1}}
+                    for key in side.scenarios[:3]
+                    for model in models
+                ]
+                report = evaluation.create_transcripts(side.run_key(number), rows=rows, **mode)
+                return report.public(), evaluation.missing_transcripts(side.run_key(number))
+
+            self.both(operation)
+
+        @rule(number=NUMBERS, other=NUMBERS)
+        def compare(self, number, other):
+            self.both(lambda side: evaluation.compare_runs(side.run_key(number), side.run_key(other), metric="x").delta)
+            self.both(lambda side: evaluation.fingerprint_inputs(side.run_key(number)))
+
+        @rule(number=NUMBERS, kind=NAMES, output=JSON)
+        def record_analysis(self, number, kind, output):
+            def operation(side):
+                made = evaluation.record_analysis(
+                    side.run_key(number), analysis_type=kind, output={"x": output}, code_version="1"
+                )
+                return made.output, made.version, made.input_hash, evaluation.is_stale(made.id)
+
+            self.both(operation)
+
+        @rule(status=st.one_of(st.none(), st.sampled_from(evaluation.RUN_STATUSES)), number=NUMBERS)
+        def list_runs(self, status, number):
+            self.both(lambda side: evaluation.list_runs(status=status))
+            self.both(lambda side: evaluation.get_runs_for_definition_tree(side.definition(number), status=status))
+
+        @rule(number=NUMBERS)
+        def delete_run(self, number):
+            self.both(lambda side: evaluation.delete_run(side.run_key(number)))
 
         @rule(entity=NAMES, action=NAMES, details=JSON)
         def record(self, entity, action, details):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from datapkg import accounts, audit, evaluation, flags
 from datapkg.errors import ValidationError
 from datapkg.kit.database import transaction
+from datapkg.testing import factories
 
 HOSTILE = [
     "",
@@ -109,6 +110,53 @@ def flag(text):
     return flags.get_flag(key).description, text
 
 
+def transcript(text):
+    """Write the text into every place of a transcript."""
+    run = factories.make_run()
+    turns = [
+        {
+            "role": "tool", "content": text, "name": text[:200], "tool_call_id": text[:200],
+            "tool_calls": [{"id": text[:200], "name": text[:200] or "n", "arguments": text}],
+            "parts": [{"type": text[:100] or "t", "value": text}],
+        }
+    ]  # fmt: skip
+    metrics = {"values": {text[:200] or "n": 1.0}, "labels": {text[:200] or "n": text[:10_000]}}
+    made = factories.make_transcript(run_id=run.id, content=turns, metrics=metrics)
+    scenario = evaluation.list_scenarios(run_id=run.id)[0]
+    row = {"scenario_id": scenario.id, "model": text[:200] or "m", "content": turns, "metrics": metrics}
+    evaluation.create_transcripts(run.id, rows=[row])  # the bulk way has an encoding of its own
+    bulk = evaluation.list_transcripts(run_id=run.id)[0]
+    read = evaluation.get_transcript(made.id)
+    return [read.content, read.metrics, bulk.content, bulk.metrics, bulk.model], [
+        turns, {"schema_version": 1, **metrics}, turns, {"schema_version": 1, **metrics}, row["model"],
+    ]  # fmt: skip
+
+
+def scenario(text):
+    """Write the text into every place of a scenario."""
+    given = {"preamble": text, "prompt": text, "values": {text[:100] or "n": text}}
+    made = factories.make_scenario(name=text[:200] or "n", content=given)
+    read = evaluation.get_scenario(made.id)
+    return (read.name, read.content), (text[:200] or "n", {"schema_version": 1, **given})
+
+
+def analysis(text):
+    """Write the text into every place of an analysis, and invalidate it with the text."""
+    run = factories.make_run()
+    given = {"analysis_type": text[:100], "code_version": text[:200], "output": {"x": text, "list": [text]}}
+    made = evaluation.record_analysis(run.id, **given)
+    gone = evaluation.invalidate_analysis(made.id, author=text[:200], reason=text[:2000])
+    return (made.analysis_type, made.code_version, made.output["data"], gone.invalidated_by), (
+        text[:100], text[:200], given["output"], text[:200],
+    )  # fmt: skip
+
+
+def failure(text):
+    """Write the text into a run's error."""
+    run = factories.make_run()
+    return evaluation.update_run_status(run.id, status="FAILED", error=text[:10_000]).error, text[:10_000]
+
+
 # Each writes the text and returns what was read back beside what it should be.
 PLACES = {
     "user name": lambda text: (accounts.get_user(accounts.create_user(email(), name=text).id).name, text),
@@ -127,6 +175,20 @@ PLACES = {
     ),
     "audit details": details,
     "flag description": flag,
+    "transcript": transcript,
+    "scenario": scenario,
+    "analysis": analysis,
+    "run error": failure,
+    "run model": lambda text: (
+        evaluation.create_run(factories.make_definition().id, config={"models": [text]}).config["models"],
+        [text],
+    ),
+    "experiment": lambda text: (factories.make_experiment(name=text, hypothesis=text).hypothesis, text),
+    "rubric": lambda text: (
+        evaluation.create_rubric(text, content={"instructions": text, "criteria": [{"name": "n"}]}).content,
+        {"schema_version": 1, "instructions": text, "criteria": [{"name": "n"}]},
+    ),
+    "cohort": lambda text: (evaluation.create_cohort(text, criteria={"models": [text]}).criteria["models"], [text]),
     "email": lambda text: (accounts.create_user(text).email, accounts.create_user and text.strip().lower()),
     "flag key": lambda text: (flags.set_flag(text, enabled=True).key, text),
     "list filter": lambda text: (evaluation.list_definitions(name=text), []),

@@ -43,6 +43,25 @@ RUN_STATUSES = ("PENDING", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLE
 EXPERIMENT_STATUSES = ("DRAFT", "RUNNING", "COMPLETED", "ABANDONED")
 ANALYSIS_STATUSES = ("CURRENT", "SUPERSEDED", "INVALIDATED")
 
+# How the members of documents stand in tables for people.
+_SHOWN = {
+    "config": ("models", "temperature", "sample_percentage", "sample_seed"),
+    "progress": ("completed", "failed", "total"),
+}
+_FOUND = (
+    "metric",
+    "n",
+    "mean_difference",
+    "standard_error",
+    "coverage",
+    "baseline_mean",
+    "comparison_mean",
+    "baseline_only",
+    "comparison_only",
+    "unscored",
+    "cohort",
+)
+
 
 class Definition(MutableModel):
     """A versioned scenario definition; forking it makes a child that points back to it.
@@ -145,6 +164,20 @@ class Run(MutableModel):
 
     definition_id: UUID
     experiment_id: UUID | None
+
+    def public(self) -> dict[str, object]:
+        """Return the columns as a dictionary for people, the config's and the progress' members side by side."""
+        shown: dict[str, object] = {}
+        for name, value in super().public().items():
+            if name in ("config", "progress") and isinstance(value, dict):
+                shown.update({key: value.get(key) for key in _SHOWN[name]})
+            else:
+                shown[name] = value
+        models = shown.get("models")
+        if isinstance(models, list):
+            shown["models"] = ", ".join(models)
+        return shown
+
     transcripts: Rows[Transcript] | None = None  # not a column
 
     class Meta:
@@ -223,6 +256,14 @@ class RunComparison(Model):
     baseline_run_id: UUID
     comparison_run_id: UUID
     experiment_id: UUID | None
+
+    def public(self) -> dict[str, object]:
+        """Return the columns as a dictionary for people, with what was found in the place of ``delta``."""
+        shown = super().public()
+        delta = shown.pop("delta")
+        made = shown.pop("created_at")
+        found = {name: delta.get(name) for name in _FOUND} if isinstance(delta, dict) else {}
+        return {**shown, **found, "created_at": made}
 
     class Meta:
         table_name = "run_comparisons"

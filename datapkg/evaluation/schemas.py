@@ -179,7 +179,7 @@ class RunScenarioRow(Schema):
 class NewTranscript(Schema):
     """A transcript's columns as a caller gives them; content and metrics are checked by their document types."""
 
-    scenario_id = Uuid(required=True, allow_none=True)
+    scenario_id = Uuid(allow_none=True)
     model = Text(1, 200, required=True)
     sample_index = Integer(0, 2**31 - 1)
     input_tokens = Integer(0, _COUNT, allow_none=True)

@@ -25,6 +25,12 @@ FAILPOINTS: dict[str, str] = {
     "seed.mid_write": "some seed rows are written",
     "seed.before_commit": "rows and seed history are written, not committed",
     "seed.after_commit": "the seed is committed",
+    "transcripts.mid_write": "some of the transcripts are written",
+    "transcripts.before_commit": "all of the transcripts are written, not committed",
+    "import.validated": "a file of transcripts is found good, nothing is written",
+    "import.mid_write": "some of a file's transcripts are written",
+    "import.before_commit": "all of a file's transcripts are written, not committed",
+    "import.after_commit": "a file's transcripts are committed",
 }
 """Every failpoint, and what has happened when it is reached."""
 

@@ -27,6 +27,8 @@ def cell(value: object, *, width: int = _WIDTH) -> str:
         return value.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"  # records() and df() have all digits
     text = " ".join(str(value).split())
     text = "".join(char if char.isprintable() else "�" for char in text)
     return text if len(text) <= width else text[: width - 1] + "…"

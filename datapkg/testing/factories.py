@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from datapkg.accounts import IssuedApiKey, IssuedToken, StartedSession, User
     from datapkg.audit import AuditLog
-    from datapkg.evaluation import Definition
+    from datapkg.evaluation import Definition, Experiment, Run, Scenario, Transcript
     from datapkg.flags import FeatureFlag
     from datapkg.flags.queries import FlagChanges
 
@@ -36,8 +36,12 @@ __all__ = [
     "make_audit_entry",
     "make_definition",
     "make_definition_tree",
+    "make_experiment",
     "make_flag",
+    "make_run",
+    "make_scenario",
     "make_session",
+    "make_transcript",
     "make_user",
     "make_verification_token",
 ]
@@ -145,6 +149,69 @@ def make_definition(
     if parent_id is None:
         return evaluation.create_definition(name, content=content, created_by=created_by)
     return evaluation.fork_definition(parent_id, name=name, content=content, created_by=created_by)
+
+
+def make_scenario(
+    *, definition_id: UUID | str | None = None, name: str | None = None, content: object = None
+) -> Scenario:
+    """Make a scenario by hand, of a new definition where none is given."""
+    made = _new("scenario")
+    if content is None:
+        content = {"preamble": "You answer.", "prompt": f"What is {made}?", "values": {}}
+    return evaluation.create_scenario(definition_id or make_definition().id, name=name or made, content=content)
+
+
+def make_run(
+    *,
+    definition_id: UUID | str | None = None,
+    config: object = None,
+    experiment_id: UUID | str | None = None,
+    status: str = "PENDING",
+) -> Run:
+    """Make a run with one model, of a new definition with four scenarios where none is given.
+
+    Args:
+        definition_id: what to run.
+        config: a ``run-config`` document.
+        experiment_id: what it belongs to.
+        status: brought there through the states on the way.
+    """
+    if definition_id is None:
+        definition_id = make_definition().id
+        evaluation.generate_scenarios(definition_id)
+    config = {"models": ["model-a"]} if config is None else config
+    run = evaluation.create_run(definition_id, config=config, experiment_id=experiment_id)
+    path = {"PENDING": (), "CANCELLED": ("CANCELLED",), "RUNNING": ("RUNNING",)}.get(status, ("RUNNING", status))
+    for step in path:
+        run = evaluation.update_run_status(run.id, status=step)
+    return run
+
+
+def make_transcript(
+    *,
+    run_id: UUID | str | None = None,
+    scenario_id: UUID | str | None = None,
+    model: str = "model-a",
+    sample_index: int = 0,
+    content: object = None,
+    metrics: Mapping[str, object] | None = None,
+) -> Transcript:
+    """Make a transcript of two turns; without a scenario, of the first of the run's sample that the model lacks."""
+    run_id = run_id or make_run().id
+    if scenario_id is None:
+        scenario_id = evaluation.missing_transcripts(run_id, samples_per_scenario=sample_index + 1)[0]["scenario_id"]
+    if content is None:
+        content = [{"role": "user", "content": _new("question")}, {"role": "assistant", "content": _new("answer")}]
+    return evaluation.create_transcript(
+        run_id, scenario_id=scenario_id, model=model, sample_index=sample_index, content=content, metrics=metrics
+    )
+
+
+def make_experiment(*, name: str | None = None, hypothesis: str | None = None) -> Experiment:
+    """Make an experiment with a plan."""
+    return evaluation.create_experiment(
+        name or _new("experiment"), analysis_plan={"test": "paired t", "alpha": 0.05}, hypothesis=hypothesis
+    )
 
 
 @dataclass(frozen=True)

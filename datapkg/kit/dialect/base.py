@@ -136,6 +136,10 @@ class Dialect(ABC):
         """An expression that makes a bound text comparable with a JSON column."""
 
     @abstractmethod
+    def json_member(self, column: str, member: str) -> str:
+        """An expression for the JSON text of a document column's member; NULL where the document lacks it."""
+
+    @abstractmethod
     def json_integer(self, column: str, member: str) -> str:
         """An expression for a whole number in a document column; 0 where the document lacks it."""
 

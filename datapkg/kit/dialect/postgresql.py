@@ -139,6 +139,10 @@ END $$"""
         """The SQL of a bound JSON value."""
         return f"{value}::jsonb"
 
+    def json_member(self, column: str, member: str) -> str:
+        """The SQL of the JSON text of a document column's member."""
+        return f"({column} -> {literal(member)})::text"
+
     def json_integer(self, column: str, member: str) -> str:
         """The SQL of a whole number in a document column."""
         # Through numeric, because foreign code may have written 1.0.

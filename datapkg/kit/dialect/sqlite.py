@@ -149,9 +149,13 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
         """The SQL of a bound JSON value."""
         return value
 
+    def json_member(self, column: str, member: str) -> str:
+        """The SQL of the JSON text of a document column's member."""
+        return f"{column} -> {literal('$.' + member)}"
+
     def json_integer(self, column: str, member: str) -> str:
         """The SQL of a whole number in a document column."""
-        # Foreign code may have written 1.0, which jsonb compares with 1 as equal.
+        # Cast, because foreign code may have written 1.0.
         return f"coalesce(CAST(json_extract({column}, {literal('$.' + member)}) AS INTEGER), 0)"
 
     def json_with(self, column: str, members: Mapping[str, str]) -> str:

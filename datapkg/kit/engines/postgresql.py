@@ -111,6 +111,8 @@ class PostgresMixin(KitDatabase):
     ) -> int:
         """Insert many rows inside the caller's transaction, by COPY where none may be left out; return how many."""
         conn = self._in_own_transaction()
+        if not rows:
+            return 0
         names = f"{quote(table)} ({', '.join(map(quote, columns))})"
         try:
             with conn.cursor() as cursor:
@@ -118,7 +120,7 @@ class PostgresMixin(KitDatabase):
                     cursor.copy_expert(f"COPY {names} FROM STDIN", io.StringIO("".join(map(_copy_line, rows))))
                     return int(cursor.rowcount)
                 sql = f"INSERT INTO {names} VALUES %s ON CONFLICT ({', '.join(map(quote, unless))}) DO NOTHING"
-                execute_values(cursor, sql, rows, page_size=len(rows) or 1)
+                execute_values(cursor, sql, rows, page_size=len(rows))
                 return int(cursor.rowcount)
         except psycopg2.Error as error:
             raise self._refused(error) from error

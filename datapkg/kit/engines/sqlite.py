@@ -54,6 +54,8 @@ class SqliteDatabase(KitDatabase, pw.SqliteDatabase):
     ) -> int:
         """Insert many rows inside the caller's transaction; return how many."""
         conn: sqlite3.Connection = self._in_own_transaction()
+        if not rows:
+            return 0
         sql = f"INSERT INTO {quote(table)} ({', '.join(map(quote, columns))}) VALUES ({', '.join('?' * len(columns))})"
         if unless:
             sql += f" ON CONFLICT ({', '.join(map(quote, unless))}) DO NOTHING"
