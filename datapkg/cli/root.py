@@ -25,6 +25,7 @@ REFUSED, USAGE, CHECK_FAILED = 1, 2, 3
 _COMMANDS = {
     "documents": ("documents", "documents", "Count, upgrade and describe stored documents."),
     "environment": ("environment", "environment", "Show or set the database's environment."),
+    "evaluation": ("evaluation", "evaluation", "Look at definitions and runs, compare, import."),
     "health": ("health", "health", "Tell whether the database is well."),
     "migrate": ("migrations", "migrate", "Bring the database up to date."),
     "rollback": ("migrations", "rollback", "Undo the newest migrations."),
