@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from datapkg.evaluation.fingerprints import fingerprint_inputs
-from datapkg.evaluation.models import AnalysisResult, Run
+from datapkg.evaluation.models import AnalysisResult
+from datapkg.evaluation.run_changes import lock_run
 from datapkg.kit.columns import load_columns
 from datapkg.kit.database import current, run_in_transaction
 from datapkg.kit.deletion import delete_row
@@ -41,9 +42,6 @@ _by_id: Statement[AnalysisResult] = Statement(
 )
 _current: Statement[AnalysisResult] = Statement(
     lambda _: AnalysisResult.select().where(_of_type & _is_current), model=AnalysisResult
-)
-_locked_run: Statement[Run] = Statement(
-    lambda dialect: (f"SELECT id FROM runs WHERE id = {dialect.param}{dialect.for_update}", [Param("id")])
 )
 _highest: Statement[AnalysisResult] = Statement(
     lambda dialect: (
@@ -110,8 +108,7 @@ def record_analysis(
     @run_in_transaction
     def record() -> AnalysisResult:
         # Locked, because the highest version and the current one are read and then written.
-        if not _locked_run.tuples(id=str(run)):
-            raise NotFoundError("run", run)
+        lock_run(str(run))
         version = (_highest.tuples(**which)[0][0] or 0) + 1
         made = now()
         _supersede.run(**which, now=made)

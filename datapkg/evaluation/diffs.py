@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from datapkg.evaluation.definitions import get_definition_with_content
+from datapkg.evaluation.documents import DEFINITION_CONTENT
+from datapkg.kit.columns import sound
 from datapkg.kit.differences import ABSENT, differences
 from datapkg.kit.results import Rows
 
@@ -47,6 +49,7 @@ def diff_definitions(a: UUID | str, b: UUID | str) -> DefinitionDiff:
     Raises:
         NotFoundError: one of them does not exist.
         UnknownSchemaVersionError: a content is newer than this code.
+        DocumentError: a stored content is corrupt.
     """
     first, second = get_definition_with_content(a), get_definition_with_content(b)
     changes: Rows[dict[str, Any]] = Rows()
@@ -64,6 +67,6 @@ def diff_definitions(a: UUID | str, b: UUID | str) -> DefinitionDiff:
 
 
 def _comparable(definition: Any) -> dict[str, Any]:
-    content = dict(definition.content)
-    content["dimensions"] = {dimension["name"]: dimension for dimension in content.get("dimensions", [])}
+    content = dict(sound(DEFINITION_CONTENT, definition.content))
+    content["dimensions"] = {dimension["name"]: dimension for dimension in content["dimensions"]}
     return {"name": definition.name, "content": content}

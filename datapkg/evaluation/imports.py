@@ -22,6 +22,7 @@ from datapkg.kit.database import current, run_in_transaction
 from datapkg.kit.errors import ConflictError, StaleWriteError, ValidationError
 from datapkg.kit.json_values import parse_json, text_problem
 from datapkg.kit.keys import as_id
+from datapkg.kit.paths import as_file
 
 __all__ = ["count_lines", "import_transcripts"]
 
@@ -68,7 +69,8 @@ def import_transcripts(
         TranscriptReport(created=1000, kept=0, errors={})
     """
     key = as_id(run_id, "run_id")
-    file = Path(path)
+    tell_missing_run(key)  # told even where the file is not there either
+    file = as_file(path, what="import")
     checksum = _validate(_Reader(file, key))
     failpoints.reach("import.validated")
     run, told = str(key), [0]
@@ -110,7 +112,7 @@ def count_lines(path: str | os.PathLike[str]) -> int:
     Raises:
         ValidationError: the file cannot be read.
     """
-    with _opened(Path(path)) as stream:
+    with _opened(as_file(path, what="import")) as stream:
         return sum(1 for line in _lines(stream) if line.strip())
 
 

@@ -18,6 +18,7 @@ from datapkg.evaluation.inspect_writing import write_log
 from datapkg.evaluation.models import Run
 from datapkg.kit.database import run_in_transaction
 from datapkg.kit.errors import ConfigurationError, ValidationError
+from datapkg.kit.paths import as_file
 from datapkg.kit.statements import Param, Statement
 
 __all__ = ["InspectReport", "count_samples", "import_inspect_log"]
@@ -84,7 +85,7 @@ def import_inspect_log(path: str | os.PathLike[str], *, progress: Callable[[int]
         >>> report = import_inspect_log("logs/2026-01-01T12-00-00_capitals_x.eval")  # doctest: +SKIP
         >>> get_run_with_transcripts(report.run.id).transcripts  # doctest: +SKIP
     """
-    file = Path(path)
+    file = as_file(path, what="import")
     log = _read_header(file)
     if log.status not in values.STATUSES:
         raise ValidationError(
@@ -114,7 +115,7 @@ def count_samples(path: str | os.PathLike[str]) -> int:
         ConfigurationError: the package ``inspect-ai`` is not installed.
         ValidationError: the file is not such a log.
     """
-    return _planned(_read_header(Path(path)))
+    return _planned(_read_header(as_file(path, what="import")))
 
 
 def _planned(log: Any) -> int:
@@ -160,12 +161,8 @@ def _refusal(file: Path, error: Exception) -> ValidationError:
 
 
 def _read_header(file: Path) -> Any:
-    problem = ""
     if file.suffix not in _SUFFIXES:
         problem = f"The name of a log ends with {' or '.join(_SUFFIXES)}."
-    elif not file.is_file():
-        problem = f"There is no file {file}."
-    if problem:
         raise ValidationError({"path": [problem]}, what="import")
     inspect = _inspect()
     try:

@@ -175,7 +175,7 @@ class Run(MutableModel):
                 shown[name] = value
         models = shown.get("models")
         if isinstance(models, list):
-            shown["models"] = ", ".join(models)
+            shown["models"] = ", ".join(map(str, models))
         return shown
 
     transcripts: Rows[Transcript] | None = None  # not a column

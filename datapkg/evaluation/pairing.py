@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from datapkg.evaluation.cohorts import in_cohort
-from datapkg.evaluation.documents import SCENARIO_CONTENT, TRANSCRIPT_METRICS
+from datapkg.evaluation.documents import COHORT_CRITERIA, SCENARIO_CONTENT, TRANSCRIPT_METRICS
 from datapkg.evaluation.models import Cohort, Transcript
+from datapkg.kit.columns import sound
 from datapkg.kit.errors import DocumentError, ValidationError
 from datapkg.kit.statements import Param, Statement
 
@@ -83,7 +84,7 @@ class Segment:
     """Which transcripts count: those of a cohort, or all."""
 
     def __init__(self, cohort: Cohort | None) -> None:
-        criteria: Mapping[str, Any] = {} if cohort is None else cohort.criteria
+        criteria: Mapping[str, Any] = {} if cohort is None else sound(COHORT_CRITERIA, cohort.criteria)
         self._criteria = {
             part: {name: frozenset(allowed) for name, allowed in given.items()}
             if part == "values"

@@ -103,7 +103,7 @@ def _refusal(run: Run, both: int) -> DatapkgError:
         return forbidden(run, "make progress")
     stored = run.progress  # refuses what is newer or no object
     for name in _COUNTS:
-        if not isinstance(stored[name], (int, float)):
+        if type(stored[name]) not in (int, float):
             return DocumentError(RUN_PROGRESS.name, "a count is no number", path=name)
     total, completed, failed = (stored[name] for name in _COUNTS)
     return ValidationError(

@@ -12,7 +12,7 @@ from datapkg.evaluation.documents import DEFINITION_CONTENT
 from datapkg.evaluation.models import Experiment, Run, RunScenario, Transcript
 from datapkg.evaluation.run_changes import lock_content
 from datapkg.evaluation.sampling import draw_sample
-from datapkg.kit.columns import load_columns
+from datapkg.kit.columns import load_columns, sound
 from datapkg.kit.database import run_in_transaction
 from datapkg.kit.deletion import delete_row
 from datapkg.kit.errors import ConflictError, NotFoundError
@@ -88,7 +88,7 @@ def create_run(definition_id: UUID | str, *, config: object, experiment_id: UUID
     @run_in_transaction
     def create() -> tuple[Run, int]:
         stored, sha256 = lock_content(definition)
-        DEFINITION_CONTENT.upgrade(stored)  # refuses what nobody could run with this code
+        sound(DEFINITION_CONTENT, DEFINITION_CONTENT.upgrade(stored))  # refuses what nobody could run with this code
         sample = _sample(_scenarios.tuples(definition=str(definition)), settings)
         made = now()
         total = len(sample) * len(settings["models"])

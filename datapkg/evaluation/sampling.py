@@ -9,8 +9,11 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from datapkg.kit.errors import ValidationError
+from datapkg.kit.json_values import text_problem
 
 __all__ = ["draw_sample"]
+
+_GREATEST_SEED = 2**53
 
 
 def draw_sample(names: Iterable[str], *, percentage: float, seed: int) -> list[str]:
@@ -25,10 +28,10 @@ def draw_sample(names: Iterable[str], *, percentage: float, seed: int) -> list[s
     Args:
         names: the scenarios' names, each once.
         percentage: greater than 0 and at most 100.
-        seed: ``sample_seed`` of the run's config.
+        seed: ``sample_seed`` of the run's config, from 0 to 2**53.
 
     Raises:
-        ValidationError: the percentage or the seed is not valid.
+        ValidationError: an argument is not valid.
 
     Example:
         >>> draw_sample(["a", "b", "c"], percentage=50, seed=1)
@@ -39,9 +42,14 @@ def draw_sample(names: Iterable[str], *, percentage: float, seed: int) -> list[s
         problems["percentage"] = ["Must be greater than 0 and at most 100."]
     if isinstance(seed, bool) or not isinstance(seed, int):
         problems["seed"] = ["Not a valid integer."]
-    if problems:
+    elif not 0 <= seed <= _GREATEST_SEED:
+        problems["seed"] = [f"Must be between 0 and {_GREATEST_SEED}."]
+    listed = list(names) if isinstance(names, Iterable) and not isinstance(names, (str, bytes)) else None
+    if listed is None or not all(isinstance(name, str) and text_problem(name) is None for name in listed):
+        problems["names"] = ["Must be an iterable of names."]
+    if problems or listed is None:
         raise ValidationError(problems, what="sample")
-    digests = [(hashlib.sha256(f"{seed}:{name}".encode()).digest(), name) for name in names]
+    digests = [(hashlib.sha256(f"{seed}:{name}".encode()).digest(), name) for name in listed]
     # Through its text: the float 0.1 is a little more than a tenth, which would round 1 up to 2.
     wanted = math.ceil(len(digests) * Fraction(str(percentage)) / 100)
     return [name for _, name in heapq.nsmallest(wanted, digests)]

@@ -6,15 +6,16 @@ import hashlib
 import itertools
 import logging
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from datapkg.evaluation.definitions import get_definition_with_content
-from datapkg.evaluation.documents import SCENARIO_CONTENT, placeholders
+from datapkg.evaluation.documents import DEFINITION_CONTENT, SCENARIO_CONTENT, placeholders
 from datapkg.evaluation.models import Definition, RunScenario, Scenario
-from datapkg.kit.columns import load_columns
+from datapkg.kit.columns import load_columns, sound
 from datapkg.kit.database import current, run_in_transaction
 from datapkg.kit.deletion import delete_row
 from datapkg.kit.errors import ConflictError, NotFoundError, ValidationError
@@ -72,7 +73,7 @@ def count_scenarios(definition_id: UUID | str) -> int:
         NotFoundError: there is no such definition.
         DocumentError: the stored content is corrupt.
     """
-    return _count(get_definition_with_content(definition_id).content)
+    return _count(sound(DEFINITION_CONTENT, get_definition_with_content(definition_id).content))
 
 
 def _count(content: Mapping[str, Any]) -> int:
@@ -91,6 +92,7 @@ def expand_scenarios(definition_id: UUID | str) -> Iterator[ScenarioDraft]:
     Raises:
         NotFoundError: there is no such definition; at once, not at the first step.
         ValidationError: the stored template names a dimension that is not there.
+        DocumentError: the stored content is corrupt.
 
     Example:
         >>> list(itertools.islice(expand_scenarios(definition.id), 3))  # doctest: +SKIP
@@ -99,7 +101,7 @@ def expand_scenarios(definition_id: UUID | str) -> Iterator[ScenarioDraft]:
 
 
 def _drafts(definition: Definition) -> Iterator[ScenarioDraft]:
-    content = definition.content
+    content = sound(DEFINITION_CONTENT, definition.content)
     dimensions = content["dimensions"]
     names = [dimension["name"] for dimension in dimensions]
     pieces = _pieces(content["template"], names)
@@ -183,13 +185,13 @@ def generate_scenarios(definition_id: UUID | str, *, limit: int | None = None) -
         definition = (query.for_update() if current().dialect.for_update else query).first()
         if definition is None:
             raise NotFoundError("definition", key)
-        total = _count(definition.content)
+        total = _count(sound(DEFINITION_CONTENT, definition.content))
         if limit is None and total > MAX_SCENARIOS:
             raise ValidationError(
                 {"limit": [f"The definition has {total:,} combinations; say how many scenarios you want."]},
                 what="generation of scenarios",
             )
-        wanted = list(itertools.islice(_drafts(definition), limit))
+        wanted = list(itertools.islice(_drafts(definition), total if limit is None else min(limit, total, sys.maxsize)))
         stored = {each.name: each for each in Scenario.select().where(Scenario.definition == key)}
         for draft in wanted:
             there = stored.get(draft.name)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any, TypedDict
 from uuid import UUID
 
+from datapkg.evaluation.documents import RUN_CONFIG
 from datapkg.evaluation.models import Run, Transcript
 from datapkg.evaluation.transcript_rows import BATCH
+from datapkg.kit.columns import sound
 from datapkg.kit.database import current
 from datapkg.kit.dialect.base import quote
 from datapkg.kit.engines import KitDatabase
@@ -22,6 +24,7 @@ __all__ = ["MissingTranscript", "iter_transcripts", "missing_transcripts"]
 _BYTES = 4_000_000
 _FIRST = 20
 _MOST_SAMPLES = 10_000
+_MOST = 2_000_000  # they are held in memory
 
 _fields = Transcript._meta.sorted_fields
 _COLUMNS = ", ".join(quote(field.column_name) for field in _fields)
@@ -35,6 +38,9 @@ _sample: Statement[Any] = Statement(
         f"WHERE chosen.run_id = {dialect.param} ORDER BY chosen.position",
         [Param("run")],
     )
+)
+_selected: Statement[Any] = Statement(
+    lambda dialect: (f"SELECT count(*) FROM run_scenario_selection WHERE run_id = {dialect.param}", [Param("run")])
 )
 _stored: Statement[Any] = Statement(
     lambda dialect: (
@@ -121,7 +127,7 @@ def missing_transcripts(run_id: UUID | str, *, samples_per_scenario: int = 1) ->
 
     Raises:
         NotFoundError: there is no such run.
-        ValidationError: an argument is not valid.
+        ValidationError: an argument is not valid, or the list would be longer than two million.
     """
     key = as_id(run_id, "run_id")
     samples = samples_per_scenario
@@ -131,7 +137,17 @@ def missing_transcripts(run_id: UUID | str, *, samples_per_scenario: int = 1) ->
     run = _run.one(run=str(key))
     if run is None:
         raise NotFoundError("run", key)
-    models: list[str] = run.config["models"]
+    models: list[str] = sound(RUN_CONFIG, run.config)["models"]
+    scenarios = _selected.tuples(run=str(key))[0][0]
+    if scenarios * len(models) * samples > _MOST:
+        raise ValidationError(
+            {
+                "samples_per_scenario": [
+                    f"That is {scenarios * len(models) * samples:,} transcripts; list fewer samples."
+                ]
+            },
+            what="question for missing transcripts",
+        )
     with paused_collection():
         stored = set(map(tuple, _stored.tuples(run=str(key))))
         return Rows(

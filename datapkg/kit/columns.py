@@ -1,17 +1,20 @@
-"""A row's plain columns and its documents, validated together, so that every complaint comes at once."""
+"""A row's plain columns and its documents: validated together when they are given, checked when parts are needed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from datapkg.kit.errors import ValidationError
+from datapkg.kit.errors import DocumentError, ValidationError
 from datapkg.kit.models import Model
 
 if TYPE_CHECKING:
+    from datapkg.kit.documents import Document
     from datapkg.kit.schemas import Schema
 
-__all__ = ["load_columns"]
+__all__ = ["load_columns", "sound"]
+
+_UNKNOWN = "Unknown field."
 
 
 def load_columns(
@@ -47,3 +50,27 @@ def load_columns(
     if problems:
         raise ValidationError(problems, what=what)
     return columns
+
+
+def sound(document: Document, content: Any) -> Any:
+    """Return stored content, for code that is about to take it to pieces, if it has the current version's shape.
+
+    Rules between fields are not looked at, and keys that the version does not know do no harm.
+
+    Args:
+        document: its type.
+        content: what was read, in the current version.
+
+    Raises:
+        DocumentError: it is corrupt, such as after foreign SQL.
+    """
+    from datapkg.kit.schemas import load
+
+    try:
+        load(document.schema, content)
+    except ValidationError as error:
+        for path, messages in error.errors.items():
+            wrong = [message for message in messages if message != _UNKNOWN]
+            if wrong:
+                raise DocumentError(document.name, wrong[0].rstrip("."), path=path.removeprefix("_schema")) from error
+    return content

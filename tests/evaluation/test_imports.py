@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import tracemalloc
 import uuid
 
@@ -175,6 +176,23 @@ def test_files_that_cannot_be_read(run, write, tmp_path):
         assert list(refusal(tmp_path / name, run).errors) == ["path"]
     with pytest.raises(ValidationError):
         count_lines(tmp_path / "missing.jsonl")
+
+
+@pytest.mark.parametrize(
+    "path", [3, None, b"a.jsonl", "a\0b", "\ud800"], ids=["number", "none", "bytes", "nul", "half"]
+)
+def test_what_is_no_path(run, path):
+    """Told as every other complaint, by both imports."""
+    for given in (lambda: import_transcripts(path, run_id=run.id), lambda: evaluation.import_inspect_log(path)):
+        with pytest.raises(ValidationError, match="valid path"):
+            given()
+
+
+def test_a_pipe_is_refused(run, tmp_path):
+    """It could not be read twice; waiting for its second writer would keep SQLite locked for ever."""
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(ValidationError, match="no regular file"):
+        import_transcripts(tmp_path / "pipe.jsonl", run_id=run.id)
 
 
 def test_an_empty_file_is_an_import_of_nothing(run, write):

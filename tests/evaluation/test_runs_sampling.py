@@ -66,3 +66,12 @@ def test_no_percentage(percentage):
     with pytest.raises(ValidationError) as caught:
         draw_sample(["a"], percentage=percentage, seed="1")
     assert set(caught.value.errors) == {"percentage", "seed"}
+
+
+@pytest.mark.parametrize("names", [3, "abc", [1], ["\ud800"]], ids=["number", "text", "no-name", "surrogate"])
+@pytest.mark.parametrize("seed", [-1, 2**53 + 1, 10**5000], ids=["negative", "large", "endless"])
+def test_no_names_and_no_seed(names, seed):
+    """What no run's config holds is refused, both at once."""
+    with pytest.raises(ValidationError) as caught:
+        draw_sample(names, percentage=50, seed=seed)
+    assert set(caught.value.errors) == {"names", "seed"}

@@ -289,3 +289,8 @@ def test_a_definition_with_runs_is_not_deleted(db):
     Run.delete().where(Run.id == run.id).execute()
     evaluation.delete_definition(definition.id)
     assert Scenario.select().count() == 0
+
+
+def test_a_limit_greater_than_any_machine_counts(db):
+    """It is no limit then."""
+    assert len(evaluation.generate_scenarios(make().id, limit=2**70)) == 4

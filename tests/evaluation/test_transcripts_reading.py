@@ -13,6 +13,7 @@ from datapkg.evaluation import transcripts
 from datapkg.evaluation.runs import create_run
 from datapkg.evaluation.transcript_reading import iter_transcripts, missing_transcripts
 from datapkg.kit.database import current, unbind
+from datapkg.testing import factories
 
 EMPTY = {"preamble": "", "template": "", "dimensions": []}
 PROMPT = {"preamble": "", "prompt": "", "values": {}}
@@ -147,3 +148,17 @@ def test_a_missing_run_is_told(db):
         missing_transcripts(uuid.uuid4())
     with pytest.raises(ValidationError):
         missing_transcripts("x")
+
+
+def test_a_list_of_what_is_missing_has_an_end(db):
+    """More than fits in memory is refused with its number, before anything is read."""
+    definition = factories.make_definition(
+        content=factories.definition_content(
+            template="", dimensions=[{"name": "n", "values": [str(n) for n in range(500)]}]
+        )
+    )
+    evaluation.generate_scenarios(definition.id)
+    run = evaluation.create_run(definition.id, config={"models": ["a"]})
+    assert len(evaluation.missing_transcripts(run.id, samples_per_scenario=3)) == 1500
+    with pytest.raises(ValidationError, match="5,000,000"):
+        evaluation.missing_transcripts(run.id, samples_per_scenario=10_000)

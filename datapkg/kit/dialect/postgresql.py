@@ -111,8 +111,11 @@ END $$"""
         function = f"""CREATE OR REPLACE FUNCTION {FROZEN_FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE referred boolean;
 BEGIN
-  EXECUTE concat('SELECT EXISTS (SELECT 1 FROM ', quote_ident(TG_ARGV[0]), ' WHERE ', quote_ident(TG_ARGV[1]), ' = $1)')
-    INTO referred USING OLD.id;
+  -- Whoever inserts a reference holds a weaker lock on the row, which an UPDATE of this column would not wait for.
+  EXECUTE concat('SELECT 1 FROM ', TG_RELID::regclass, ' WHERE id = $1 FOR UPDATE') USING OLD.id;
+  -- By its schema, because a client may have a table of the same name in front of it.
+  EXECUTE concat('SELECT EXISTS (SELECT 1 FROM ', quote_ident(TG_TABLE_SCHEMA), '.', quote_ident(TG_ARGV[0]),
+    ' WHERE ', quote_ident(TG_ARGV[1]), ' = $1)') INTO referred USING OLD.id;
   IF referred THEN
     RAISE EXCEPTION USING ERRCODE = 'raise_exception', MESSAGE = TG_ARGV[2];
   END IF;
@@ -145,8 +148,10 @@ END $$"""
 
     def json_integer(self, column: str, member: str) -> str:
         """The SQL of a whole number in a document column."""
-        # Through numeric, because foreign code may have written 1.0.
-        return f"coalesce(({column} ->> {literal(member)})::numeric::bigint, 0)"
+        # Foreign code may have written 1.0, 1e300, or what is no number: that counts as 0 rather than as an SQL error.
+        value = f"{column} -> {literal(member)}"
+        number = f"trunc(({column} ->> {literal(member)})::numeric)"
+        return f"(CASE jsonb_typeof({value}) WHEN 'number' THEN {number} ELSE 0 END)"
 
     def json_with(self, column: str, members: Mapping[str, str]) -> str:
         """The SQL of a document column with other whole numbers in it."""

@@ -128,13 +128,27 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
 
     def frozen_ddl(self, table: str, *, column: str, by_table: str, by_column: str) -> list[str]:
         """Statements that keep a column as it is for as long as another table's rows refer to the row."""
-        (name,) = self.frozen_trigger_names(table, column=column)
+        update, move, delete, insert = self.frozen_trigger_names(table, column=column)
+        name, refers = quote(table), f"EXISTS (SELECT 1 FROM {quote(by_table)} WHERE {quote(by_column)} ="
+        refuse = f"BEGIN SELECT RAISE(ABORT, {literal(frozen_message(table, column, by_table))}); END"
+        # The references keep the row itself in its place, but only for clients that turned foreign_keys on, as ours do;
+        # for everybody else the row is neither deleted (and put back with another content), nor moved, nor replaced.
+        off = "(SELECT foreign_keys FROM pragma_foreign_keys) = 0"
+        # OR REPLACE deletes, without firing DELETE triggers, whatever has the new row's key or rowid.
+        there = f"EXISTS (SELECT 1 FROM {name} o WHERE (o.id = NEW.id OR o.rowid = NEW.rowid) AND {refers} o.id))"
+        moved = "(NEW.id IS NOT OLD.id OR NEW.rowid IS NOT OLD.rowid)"
         return [
-            f"CREATE TRIGGER {quote(name)} BEFORE UPDATE OF {quote(column)} ON {quote(table)} "
-            f"WHEN NEW.{quote(column)} IS NOT OLD.{quote(column)} "
-            f"AND EXISTS (SELECT 1 FROM {quote(by_table)} WHERE {quote(by_column)} = OLD.id) "
-            f"BEGIN SELECT RAISE(ABORT, {literal(frozen_message(table, column, by_table))}); END"
+            f"CREATE TRIGGER {quote(update)} BEFORE UPDATE OF {quote(column)} ON {name} "
+            f"WHEN NEW.{quote(column)} IS NOT OLD.{quote(column)} AND {refers} OLD.id) {refuse}",
+            f"CREATE TRIGGER {quote(move)} BEFORE UPDATE ON {name} "
+            f"WHEN {moved} AND ({refers} OLD.id) OR {there}) AND {off} {refuse}",
+            f"CREATE TRIGGER {quote(delete)} BEFORE DELETE ON {name} WHEN {off} AND {refers} OLD.id) {refuse}",
+            f"CREATE TRIGGER {quote(insert)} BEFORE INSERT ON {name} WHEN {there} AND {off} {refuse}",
         ]
+
+    def frozen_trigger_names(self, table: str, *, column: str) -> list[str]:
+        """The names of the triggers that :meth:`frozen_ddl` makes."""
+        return [f"tg_{table}_{column}_{what}" for what in ("frozen", "moved", "deleted", "replaced")]
 
     def json_version(self, column: str) -> str:
         """The SQL of a document column's version."""
