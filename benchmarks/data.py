@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from uuid_utils.compat import uuid7
 
-__all__ = ["Dataset", "Scale", "content", "rows"]
+__all__ = ["EPOCH", "Dataset", "Scale", "content", "rows", "words"]
 
 EPOCH = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 _WORDS = str.split(
@@ -28,11 +28,19 @@ class Scale:
         definitions: rows in all.
         chain: how deep the deepest definition lies.
         tree: definitions in the broad tree, its root included.
+        runs: runs in all, three at least.
+        scenarios: scenarios in the sample of the run that is filled.
+        batch: transcripts that are inserted at once.
+        transcripts: transcripts that are streamed.
     """
 
     definitions: int = 100_000
     chain: int = 1_000
     tree: int = 10_000
+    runs: int = 2_000
+    scenarios: int = 100
+    batch: int = 10_000
+    transcripts: int = 100_000
 
 
 @dataclass
@@ -44,19 +52,43 @@ class Dataset:
         chain: keys from the chain's root down.
         tree: keys of the tree, its root first.
         others: keys of other rows, for reads by key.
+        runs: keys of runs, the newest last; that one is filled, and its progress counted.
+        scenarios: keys of its scenarios.
     """
 
     scale: Scale
     chain: list[str] = field(default_factory=list)
     tree: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
+    scenarios: list[str] = field(default_factory=list)
+
+    @property
+    def filled(self) -> str:
+        """The run that transcripts are inserted for."""
+        return self.runs[-1]
+
+    @property
+    def streamed(self) -> str:
+        """The run whose transcripts are streamed."""
+        return self.runs[0]
+
+    @property
+    def warming(self) -> str:
+        """A run with few transcripts."""
+        return self.runs[1]
+
+
+def words(source: random.Random, count: int) -> str:
+    """Return a text of so many words."""
+    return " ".join(source.choices(_WORDS, k=count))
 
 
 def content(source: random.Random) -> dict[str, object]:
     """Return a definition's content in its current version, about one kilobyte of JSON."""
 
-    def text(words: int) -> str:
-        return " ".join(source.choices(_WORDS, k=words))
+    def text(count: int) -> str:
+        return words(source, count)
 
     return {
         "schema_version": 1,

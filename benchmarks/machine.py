@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 __all__ = ["described"]
@@ -12,8 +13,12 @@ __all__ = ["described"]
 _PACKAGES = ("datapkg", "peewee", "marshmallow", "orjson", "psycopg2-binary", "psycopg", "SQLAlchemy", "Django")
 
 
-def described() -> list[str]:
-    """Return lines about the machine and the versions of everything that takes part."""
+def described(others: Sequence[str] = ()) -> list[str]:
+    """Return lines about the machine and the versions of everything that takes part.
+
+    Args:
+        others: names and versions of what is no Python package.
+    """
     found = []
     for name in _PACKAGES:
         try:
@@ -23,5 +28,5 @@ def described() -> list[str]:
     return [
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
         f"{platform.system()} on {platform.machine()}, {os.cpu_count()} processors",
-        ", ".join(found),
+        ", ".join([*found, *others]),
     ]

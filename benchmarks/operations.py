@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.data import Dataset
+from benchmarks.conversations import new_transcripts
+from benchmarks.data import Dataset, Scale
 from benchmarks.peers.base import Side
 
 __all__ = ["OPERATIONS", "Operation"]
@@ -28,6 +29,9 @@ class Operation:
         against: ``raw``, or the key of another operation of datapkg's own.
         setup: a statement run by every side before the rounds, by engine.
         cleanup: and after them.
+        per: how many rows a call handles, where the figure is for one of them.
+        most_rounds: how many rounds at the most, where each takes long.
+        fills: whether a call inserts transcripts, which are deleted again after each figure.
     """
 
     key: str
@@ -39,6 +43,9 @@ class Operation:
     against: str = "raw"
     setup: dict[str, str] | None = None
     cleanup: dict[str, str] | None = None
+    per: Callable[[Scale], int] = lambda scale: 1
+    most_rounds: int = 1_000
+    fills: bool = False
 
 
 def _create(dataset: Dataset, contents: list[dict[str, object]]) -> Call:
@@ -73,6 +80,19 @@ def _structure(dataset: Dataset, contents: list[dict[str, object]]) -> Call:
     return lambda side, number: side.structure(dataset.tree[0])
 
 
+def _fill(dataset: Dataset, contents: list[dict[str, object]]) -> Call:
+    rows = new_transcripts(dataset)
+    return lambda side, number: side.create_transcripts(dataset.filled, rows)
+
+
+def _list(dataset: Dataset, contents: list[dict[str, object]]) -> Call:
+    return lambda side, number: side.list_runs(100)
+
+
+def _increment(dataset: Dataset, contents: list[dict[str, object]]) -> Call:
+    return lambda side, number: side.increment(dataset.filled)
+
+
 OPERATIONS = (
     Operation(
         "create", "create one definition, own transaction", _create, 60, "µs", {"sqlite": 1.2, "postgresql": 1.1}
@@ -97,7 +117,15 @@ OPERATIONS = (
         "ms",
         {"sqlite": 0.8, "postgresql": 0.8},
     ),
-    Operation("tree", "tree of 10,000 nested, every content read", _tree, 1, "ms", {"sqlite": 0.5, "postgresql": 0.6}),
+    Operation(
+        "tree",
+        "tree of 10,000 nested, every content read",
+        _tree,
+        1,
+        "ms",
+        {"sqlite": 0.5, "postgresql": 0.6},
+        most_rounds=5,
+    ),
     Operation(
         "structure",
         "the same tree, names and structure only",
@@ -106,6 +134,22 @@ OPERATIONS = (
         "ms",
         {"sqlite": 0.4, "postgresql": 0.5},
         against="tree",
+        most_rounds=5,
     ),
+    Operation(
+        "fill",
+        "bulk insert of 10,000 transcripts of 2 KB, per row",
+        _fill,
+        1,
+        "µs",
+        {"sqlite": 1.25, "postgresql": 0.9},
+        per=lambda scale: scale.batch,
+        most_rounds=3,
+        fills=True,
+    ),
+    Operation(
+        "list", "list of the 100 newest runs with their definition", _list, 6, "µs", {"sqlite": 0.9, "postgresql": 0.9}
+    ),
+    Operation("increment", "progress increment", _increment, 60, "µs", {"sqlite": 1.5, "postgresql": 1.1}),
 )
 """Targets are those of the design: multiples of the raw driver in the same run, or of another row of datapkg's."""

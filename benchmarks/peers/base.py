@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sqlite3
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -49,6 +52,18 @@ class Place:
         finally:
             conn.close()
 
+    def tidy(self, table: str) -> None:
+        """Remove what deleted rows left behind, and count the others, as PostgreSQL does by itself now and then."""
+        if self.engine == "postgresql":
+            conn = psycopg2.connect(self.source)
+            conn.autocommit = True
+            conn.cursor().execute(f"VACUUM ANALYZE {table}")
+            conn.close()
+
+    def own_file(self, side: str) -> str:
+        """Return the path of the file that a side makes of the source's rows on SQLite."""
+        return os.path.join(self.folder, f"{side.lower()}-{os.path.basename(self.source)}")
+
 
 class Side(ABC):
     """One library (or the bare driver), set up on one engine.
@@ -58,6 +73,18 @@ class Side(ABC):
     """
 
     name: str
+    warming: float = 0.0
+    """Seconds of calls before the first figure of an operation, one call at the least."""
+
+    @classmethod
+    def install(cls) -> str | None:
+        """Make ready what the side needs; return why that cannot be, or None."""
+        return None
+
+    @staticmethod
+    def versions() -> list[str]:
+        """Return names and versions of what takes part beside Python packages."""
+        return []
 
     @abstractmethod
     def open(self, place: Place) -> None:
@@ -92,6 +119,22 @@ class Side(ABC):
         """Return the same tree for somebody who only looks at names and structure."""
 
     @abstractmethod
+    def create_transcripts(self, run: str, rows: list[dict[str, Any]]) -> Any:
+        """Insert all transcripts of a run in one transaction, as ``conversations.new_transcripts`` gives them."""
+
+    @abstractmethod
+    def list_runs(self, limit: int) -> list[tuple[Any, str, dict[str, Any], str]]:
+        """Return key, status, progress and the definition's name of the newest runs, from one query's objects."""
+
+    @abstractmethod
+    def increment(self, run: str) -> Any:
+        """Count one more completed transcript in a run's progress, in the database, in a transaction of its own."""
+
+    @abstractmethod
+    def stream(self, run: str) -> tuple[int, int, float]:
+        """Read every transcript of a run in constant memory; return how many, all their turns, all their fairness."""
+
+    @abstractmethod
     def row(self, item: Any) -> tuple[str, str, dict[str, Any]]:
         """Return key, name and content of what ``create``, ``get`` or one of ``ancestors`` gave."""
 
@@ -102,6 +145,32 @@ class Side(ABC):
     def node_content(self, item: Any) -> dict[str, Any]:
         """Return the content of a tree's node."""
         return self.row(item)[2]
+
+    def spelled(self, key: str) -> str:
+        """Return a key as it is spelled in SQL text."""
+        return key
+
+    def process(self) -> int:
+        """Return the id of the process that does the work."""
+        return os.getpid()
+
+    def collect(self) -> None:
+        """Collect garbage, so that nobody pays for what another has left."""
+        gc.collect()
+
+    def timed(self, work: Callable[[], object], *, answered: bool = False) -> tuple[float, Any]:
+        """Call ``work``, which calls this side's operations.
+
+        Args:
+            work: what to call.
+            answered: whether what it returns, or what its last operation does, is wanted.
+
+        Returns:
+            The seconds that the operations took, and the answer.
+        """
+        start = time.perf_counter()
+        answer = work()
+        return time.perf_counter() - start, answer
 
     def ready(self) -> AbstractContextManager[object]:
         """Set the process up for this side while it is timed."""

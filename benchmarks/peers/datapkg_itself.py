@@ -55,6 +55,24 @@ class Datapkg(Side):
     def structure(self, key: str) -> Any:
         return evaluation.get_definition_tree(key, content=False)
 
+    def create_transcripts(self, run: str, rows: list[dict[str, Any]]) -> Any:
+        return evaluation.create_transcripts(run, rows=rows)
+
+    def list_runs(self, limit: int) -> list[tuple[Any, str, dict[str, Any], str]]:
+        found = evaluation.list_runs(limit=limit)
+        return [(run.id, run.status, run.progress, run.definition.name) for run in found]
+
+    def increment(self, run: str) -> Any:
+        return evaluation.increment_run_progress(run, completed=1)
+
+    def stream(self, run: str) -> tuple[int, int, float]:
+        count, turns, fairness = 0, 0, 0.0
+        for item in evaluation.iter_transcripts(run_id=run):
+            count += 1
+            turns += len(item.content)
+            fairness += item.metrics["values"]["fairness"]
+        return count, turns, fairness
+
     def row(self, item: Any) -> tuple[str, str, dict[str, Any]]:
         return str(item.id), item.name, item.content
 

@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import sqlite3
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import peewee as pw
-from playhouse.postgres_ext import DateTimeTZField
+from playhouse.postgres_ext import DateTimeTZField, PostgresqlExtDatabase, ServerSide
 from uuid_utils.compat import uuid7
 
+from benchmarks.conversations import stored
 from benchmarks.peers.base import FULL_ROWS_DOWN, FULL_ROWS_UP, Place, Side
+from benchmarks.peers.copying import copy_rows
 
-__all__ = ["PlainPeewee", "copy_rows"]
-
-
-def copy_rows(source: str, target: str, *, at: str) -> None:
-    """Copy the rows into another library's file, in the spelling that it keeps keys and times in by default.
-
-    Args:
-        source: a file in datapkg's schema.
-        target: the library's file, its table made already.
-        at: the SQL expression for an instant, with ``{c}`` for the column.
-    """
-    conn = sqlite3.connect(target, isolation_level=None)
-    conn.execute("PRAGMA journal_mode = WAL")
-    conn.execute("PRAGMA synchronous = NORMAL")
-    conn.execute("ATTACH ? AS source", (source,))
-    created, updated = at.format(c="created_at"), at.format(c="updated_at")
-    conn.execute(
-        "INSERT INTO main.definitions (id, created_at, updated_at, parent_id, name, content, created_by) SELECT "
-        f"replace(id, '-', ''), {created}, {updated}, replace(parent_id, '-', ''), name, content, NULL "
-        "FROM source.definitions ORDER BY id"
-    )
-    conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    conn.close()
+__all__ = ["PlainPeewee"]
 
 
 def _utc() -> dt.datetime:
@@ -50,15 +28,16 @@ class PlainPeewee(Side):
 
     def open(self, place: Place) -> None:
         instant: Any
+        self.sqlite = place.engine == "sqlite"
         if place.engine == "sqlite":
-            path = os.path.join(place.folder, "peewee.db")
+            path = place.own_file(self.name)
             pragmas = {"foreign_keys": 1, "journal_mode": "wal", "synchronous": "NORMAL"}
             self.database: Any = pw.SqliteDatabase(path, pragmas=pragmas)
             instant = pw.DateTimeField
         else:
             parts = urlsplit(place.source)
             host = parse_qs(parts.query).get("host", [parts.hostname])[0]
-            self.database = pw.PostgresqlDatabase(
+            self.database = PostgresqlExtDatabase(
                 parts.path[1:], host=host, user=parts.username, port=parts.port, password=parts.password
             )
             instant = DateTimeTZField
@@ -76,11 +55,69 @@ class PlainPeewee(Side):
                 database = self.database
                 table_name = "definitions"
 
+        class Scenario(pw.Model):
+            id = pw.UUIDField(primary_key=True, default=uuid7)
+            created_at = instant(default=_utc)
+            updated_at = instant(default=_utc)
+            definition = pw.ForeignKeyField(Definition, on_delete="CASCADE")
+            name = pw.CharField(max_length=200)
+            content = pw.JSONField()
+
+            class Meta:
+                database = self.database
+                table_name = "scenarios"
+                indexes = ((("definition", "name"), True),)
+
+        class Run(pw.Model):
+            id = pw.UUIDField(primary_key=True, default=uuid7)
+            created_at = instant(default=_utc)
+            updated_at = instant(default=_utc)
+            definition = pw.ForeignKeyField(Definition, on_delete="RESTRICT")
+            experiment_id = pw.UUIDField(null=True, index=True)
+            status = pw.CharField(max_length=20, index=True)
+            config = pw.JSONField()
+            progress = pw.JSONField()
+            content_sha256 = pw.CharField(max_length=64)
+            definition_schema_version = pw.IntegerField()
+            started_at = instant(null=True)
+            finished_at = instant(null=True)
+            heartbeat_at = instant(null=True)
+            error = pw.TextField(null=True)
+
+            class Meta:
+                database = self.database
+                table_name = "runs"
+
+        class Transcript(pw.Model):
+            id = pw.UUIDField(primary_key=True, default=uuid7)
+            created_at = instant(default=_utc)
+            run = pw.ForeignKeyField(Run, on_delete="CASCADE", index=False)
+            scenario = pw.ForeignKeyField(Scenario, null=True, on_delete="SET NULL")
+            model = pw.CharField(max_length=200)
+            sample_index = pw.IntegerField(default=0)
+            content = pw.JSONField()
+            metrics = pw.JSONField(null=True)
+            input_tokens = pw.BigIntegerField(null=True)
+            output_tokens = pw.BigIntegerField(null=True)
+            duration_ms = pw.BigIntegerField(null=True)
+
+            class Meta:
+                database = self.database
+                table_name = "transcripts"
+                indexes = ((("run", "scenario", "model", "sample_index"), True), (("run", "id"), False))
+
         self.model: Any = Definition
+        self.runs: Any = Run
+        self.transcripts: Any = Transcript
         if place.engine == "sqlite" and not self.database.table_exists("definitions"):
-            self.database.create_tables([Definition])
+            self.database.create_tables([Definition, Scenario, Run, Transcript])
             copy_rows(place.source, path, at="replace(replace({c}, 'T', ' '), 'Z', '+00:00')")
         self.database.connect(reuse_if_open=True)
+        if place.engine == "sqlite":
+            number = pw.fn.json_extract(Run.progress, "$.completed") + 1
+            self.added: Any = pw.fn.json_set(Run.progress, "$.completed", number)
+        else:
+            self.added = pw.SQL("jsonb_set(progress, '{completed}', to_jsonb((progress->>'completed')::bigint + 1))")
         p = self.database.param
         columns = ", ".join(field.column_name for field in Definition._meta.sorted_fields)
         self.up = FULL_ROWS_UP.format(p=p, columns=columns)
@@ -129,6 +166,34 @@ class PlainPeewee(Side):
             if parent is not None:
                 parent.children.append(item)
         return found
+
+    def create_transcripts(self, run: str, rows: list[dict[str, Any]]) -> Any:
+        made = (
+            {**row, "run_id": run, "content": stored(row["content"]), "metrics": stored(row["metrics"])} for row in rows
+        )
+        with self.database.atomic():
+            for batch in pw.chunked(made, 1_000):
+                self.transcripts.insert_many(batch).execute()
+
+    def list_runs(self, limit: int) -> list[tuple[Any, str, dict[str, Any], str]]:
+        query = self.runs.select(self.runs, self.model).join(self.model).order_by(self.runs.id.desc()).limit(limit)
+        return [(run.id, run.status, run.progress, run.definition.name) for run in query]
+
+    def increment(self, run: str) -> Any:
+        self.runs.update(progress=self.added, updated_at=_utc()).where(self.runs.id == run).execute()
+
+    def stream(self, run: str) -> tuple[int, int, float]:
+        count, turns, fairness = 0, 0, 0.0
+        query = self.transcripts.select().where(self.transcripts.run == run).order_by(self.transcripts.id)
+        with self.database.atomic():
+            for item in query.iterator() if self.sqlite else ServerSide(query, array_size=2_000):
+                count += 1
+                turns += len(item.content["items"])
+                fairness += item.metrics["values"]["fairness"]
+        return count, turns, fairness
+
+    def spelled(self, key: str) -> str:
+        return key.replace("-", "") if self.sqlite else key
 
     def row(self, item: Any) -> tuple[str, str, dict[str, Any]]:
         return str(item.id), item.name, item.content

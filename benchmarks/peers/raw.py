@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import operator
 import sqlite3
@@ -10,8 +11,10 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extensions
+from psycopg2.extras import execute_values
 from uuid_utils.compat import uuid7
 
+from benchmarks.conversations import TABLES, stored
 from benchmarks.peers.base import FULL_ROWS_DOWN, FULL_ROWS_UP, Place, Side
 
 try:
@@ -24,6 +27,14 @@ __all__ = ["Best", "Raw"]
 COLUMNS = ("id", "created_at", "updated_at", "parent_id", "name", "content", "created_by")
 _NAMED = ", ".join(COLUMNS)
 _SHORT = tuple(column for column in COLUMNS if column != "content")
+_RUN_COLUMNS = (*TABLES["runs"].split(", "), "experiment_id", "started_at", "finished_at", "heartbeat_at", "error")
+_TRANSCRIPT_COLUMNS = tuple(TABLES["transcripts"].split(", "))
+_PLAIN = ("scenario_id", "model", "sample_index", "input_tokens", "output_tokens", "duration_ms")
+_INSERTED = ("id", "created_at", "run_id", "content", "metrics", *_PLAIN)
+
+
+def _stamp() -> str:
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 class Raw(Side):
@@ -33,6 +44,7 @@ class Raw(Side):
     prefix = ""
     up, down = FULL_ROWS_UP, FULL_ROWS_DOWN
     loads = staticmethod(json.loads)
+    dumps = staticmethod(json.dumps)
 
     def open(self, place: Place) -> None:
         self.engine = place.engine
@@ -53,6 +65,18 @@ class Raw(Side):
         self.down_sql = self.down.format(p=p, columns=every)
         carried = ", ".join(f"d.{column}" for column in _SHORT)
         self.short_sql = self.down.replace("d.*", carried).format(p=p, columns=short)
+        both = ", ".join([f"r.{column}" for column in _RUN_COLUMNS] + [f"d.{column}" for column in COLUMNS])
+        self.list_sql = (
+            f"SELECT {both} FROM runs AS r JOIN definitions AS d ON d.id = r.definition_id ORDER BY r.id DESC LIMIT {p}"
+        )
+        added = (
+            "json_set(progress, '$.completed', json_extract(progress, '$.completed') + 1)"
+            if place.engine == "sqlite"
+            else "jsonb_set(progress, '{completed}', to_jsonb((progress->>'completed')::bigint + 1))"
+        )
+        self.increment_sql = f"UPDATE runs SET progress = {added}, updated_at = {p} WHERE id = {p}"
+        self.stream_sql = f"SELECT {TABLES['transcripts']} FROM transcripts WHERE run_id = {p} ORDER BY id"
+        self.fill_sql = f"INSERT INTO transcripts ({', '.join(_INSERTED)}) VALUES "
 
     def close(self) -> None:
         self.conn.close()
@@ -65,7 +89,7 @@ class Raw(Side):
         as_text = psycopg2.extensions.new_type(types, "BENCHMARK_TEXT", psycopg2.extensions.UNICODE)
         psycopg2.extensions.register_type(as_text, self.conn)
 
-    def rows(self, sql: str, key: str) -> list[Any]:
+    def rows(self, sql: str, key: str | int) -> list[Any]:
         """Run a query with one parameter."""
         if self.engine == "sqlite":
             found: list[Any] = self.conn.execute(sql, (key,)).fetchall()
@@ -83,7 +107,7 @@ class Raw(Side):
         return made
 
     def create(self, name: str, content: dict[str, Any]) -> Any:
-        at = dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+        at = _stamp()
         values = (str(uuid7()), at, at, None, name, json.dumps(content), None)
         if self.engine == "sqlite":
             self.conn.execute(self.insert_sql, values)
@@ -104,6 +128,63 @@ class Raw(Side):
     def structure(self, key: str) -> Any:
         return self.nested([dict(zip(_SHORT, row, strict=False)) for row in self.rows(self.short_sql, key)])
 
+    def values(self, run: str, row: dict[str, Any]) -> tuple[Any, ...]:
+        """Return what is inserted for a transcript."""
+        documents = self.dumps(stored(row["content"])), self.dumps(stored(row["metrics"]))
+        return str(uuid7()), _stamp(), run, *documents, *(row[column] for column in _PLAIN)
+
+    def create_transcripts(self, run: str, rows: list[dict[str, Any]]) -> Any:
+        if self.engine == "sqlite":
+            marks = ", ".join("?" * len(_INSERTED))
+            self.conn.execute("BEGIN IMMEDIATE")
+            self.conn.executemany(f"{self.fill_sql} ({marks})", (self.values(run, row) for row in rows))
+            self.conn.execute("COMMIT")
+            return
+        with self.conn.cursor() as cursor:
+            cursor.execute("BEGIN")
+            execute_values(cursor, f"{self.fill_sql} %s", (self.values(run, row) for row in rows), page_size=1_000)
+            cursor.execute("COMMIT")
+
+    def list_runs(self, limit: int) -> list[tuple[Any, str, dict[str, Any], str]]:
+        found = []
+        for row in self.rows(self.list_sql, limit):
+            run = dict(zip(_RUN_COLUMNS, row, strict=False))
+            if self.engine == "sqlite":
+                run["config"], run["progress"] = self.loads(run["config"]), self.loads(run["progress"])
+            run["definition"] = self.decoded(row[len(_RUN_COLUMNS) :])
+            found.append(run)
+        return [(run["id"], run["status"], run["progress"], run["definition"]["name"]) for run in found]
+
+    def increment(self, run: str) -> Any:
+        if self.engine == "sqlite":
+            self.conn.execute(self.increment_sql, (_stamp(), run))
+        else:
+            with self.conn.cursor() as cursor:
+                cursor.execute(self.increment_sql, (_stamp(), run))
+
+    def stream(self, run: str) -> tuple[int, int, float]:
+        if self.engine == "sqlite":
+            return self.tallied(self.conn.execute(self.stream_sql, (run,)))
+        self.conn.autocommit = False
+        with self.conn.cursor("benchmark") as cursor:  # a cursor with a name stays on the server
+            cursor.execute(self.stream_sql, (run,))
+            found = self.tallied(cursor)
+        self.conn.commit()
+        self.conn.autocommit = True
+        return found
+
+    def tallied(self, rows: Any) -> tuple[int, int, float]:
+        """Make a dictionary of each transcript and read its documents."""
+        count, turns, fairness = 0, 0, 0.0
+        for row in rows:
+            item = dict(zip(_TRANSCRIPT_COLUMNS, row, strict=True))
+            if self.engine == "sqlite":
+                item["content"], item["metrics"] = self.loads(item["content"]), self.loads(item["metrics"])
+            count += 1
+            turns += len(item["content"]["items"])
+            fairness += item["metrics"]["values"]["fairness"]
+        return count, turns, fairness
+
     def nested(self, found: list[dict[str, Any]]) -> dict[str, Any]:
         """Put every row among its parent's children."""
         nodes: dict[str, dict[str, Any]] = {}
@@ -123,7 +204,7 @@ class Raw(Side):
 
 
 class Best(Raw):
-    """The driver with what helps: keys alone through the recursion, and orjson where it is installed."""
+    """The driver with what helps: keys alone through the recursion, COPY, only needed documents decoded, by orjson."""
 
     name = "best"
     prefix = "d."
@@ -140,6 +221,7 @@ WITH RECURSIVE down (id) AS (
   SELECT d.id FROM down CROSS JOIN definitions AS d WHERE d.parent_id = down.id
 ) SELECT {columns} FROM down CROSS JOIN definitions AS d WHERE d.id = down.id"""
     loads = staticmethod(json.loads if orjson is None else orjson.loads)
+    dumps = staticmethod(json.dumps if orjson is None else lambda value: orjson.dumps(value).decode())
 
     def open(self, place: Place) -> None:
         super().open(place)
@@ -162,3 +244,27 @@ WITH RECURSIVE down (id) AS (
     def nested(self, found: list[dict[str, Any]]) -> dict[str, Any]:
         root = found[0]  # the recursion's start comes first
         return super().nested([root, *sorted(found[1:], key=operator.itemgetter("id"))])
+
+    def create_transcripts(self, run: str, rows: list[dict[str, Any]]) -> Any:
+        if self.engine == "sqlite":
+            super().create_transcripts(run, rows)
+            return
+        # JSON escapes the control characters that end a column or a line, so backslashes are all there is to double.
+        lines = ("\t".join(map(str, self.values(run, row))).replace("\\", "\\\\") for row in rows)
+        with self.conn.cursor() as cursor:
+            cursor.copy_expert(f"COPY transcripts ({', '.join(_INSERTED)}) FROM STDIN", io.StringIO("\n".join(lines)))
+
+    def list_runs(self, limit: int) -> list[tuple[Any, str, dict[str, Any], str]]:
+        key, status, progress = (_RUN_COLUMNS.index(column) for column in ("id", "status", "progress"))
+        name = len(_RUN_COLUMNS) + COLUMNS.index("name")
+        found = self.rows(self.list_sql, limit)
+        return [(row[key], row[status], self.loads(row[progress]), row[name]) for row in found]
+
+    def tallied(self, rows: Any) -> tuple[int, int, float]:
+        content, metrics = _TRANSCRIPT_COLUMNS.index("content"), _TRANSCRIPT_COLUMNS.index("metrics")
+        count, turns, fairness = 0, 0, 0.0
+        for row in rows:
+            count += 1
+            turns += len(self.loads(row[content])["items"])
+            fairness += self.loads(row[metrics])["values"]["fairness"]
+        return count, turns, fairness

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +11,18 @@ from sqlalchemy import orm
 from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
+from benchmarks.conversations import stored
 from benchmarks.peers.base import Place, Side
-from benchmarks.peers.plain_peewee import copy_rows
+from benchmarks.peers.copying import copy_rows
 
 __all__ = ["SqlalchemyOrm"]
 
 
 def _utc() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
+
+
+_JSON = sa.JSON().with_variant(JSONB(), "postgresql")
 
 
 class _Base(orm.DeclarativeBase):
@@ -35,8 +38,61 @@ class _Definition(_Base):
         sa.ForeignKey("definitions.id", ondelete="RESTRICT"), index=True
     )
     name: orm.Mapped[str] = orm.mapped_column(sa.String(200), index=True)
-    content: orm.Mapped[dict[str, Any]] = orm.mapped_column(sa.JSON().with_variant(JSONB(), "postgresql"))
+    content: orm.Mapped[dict[str, Any]] = orm.mapped_column(_JSON)
     created_by: orm.Mapped[UUID | None] = orm.mapped_column(sa.Uuid, index=True)
+
+
+class _Scenario(_Base):
+    __tablename__ = "scenarios"
+    __table_args__ = (sa.UniqueConstraint("definition_id", "name"),)
+    id: orm.Mapped[UUID] = orm.mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    created_at: orm.Mapped[dt.datetime] = orm.mapped_column(sa.DateTime(timezone=True), default=_utc)
+    updated_at: orm.Mapped[dt.datetime] = orm.mapped_column(sa.DateTime(timezone=True), default=_utc)
+    definition_id: orm.Mapped[UUID] = orm.mapped_column(sa.ForeignKey("definitions.id", ondelete="CASCADE"))
+    name: orm.Mapped[str] = orm.mapped_column(sa.String(200))
+    content: orm.Mapped[dict[str, Any]] = orm.mapped_column(_JSON)
+
+
+class _Run(_Base):
+    __tablename__ = "runs"
+    id: orm.Mapped[UUID] = orm.mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    created_at: orm.Mapped[dt.datetime] = orm.mapped_column(sa.DateTime(timezone=True), default=_utc)
+    updated_at: orm.Mapped[dt.datetime] = orm.mapped_column(sa.DateTime(timezone=True), default=_utc)
+    definition_id: orm.Mapped[UUID] = orm.mapped_column(
+        sa.ForeignKey("definitions.id", ondelete="RESTRICT"), index=True
+    )
+    experiment_id: orm.Mapped[UUID | None] = orm.mapped_column(sa.Uuid, index=True)
+    status: orm.Mapped[str] = orm.mapped_column(sa.String(20), index=True)
+    config: orm.Mapped[dict[str, Any]] = orm.mapped_column(_JSON)
+    progress: orm.Mapped[dict[str, Any]] = orm.mapped_column(_JSON)
+    content_sha256: orm.Mapped[str] = orm.mapped_column(sa.String(64))
+    definition_schema_version: orm.Mapped[int]
+    started_at: orm.Mapped[dt.datetime | None] = orm.mapped_column(sa.DateTime(timezone=True))
+    finished_at: orm.Mapped[dt.datetime | None] = orm.mapped_column(sa.DateTime(timezone=True))
+    heartbeat_at: orm.Mapped[dt.datetime | None] = orm.mapped_column(sa.DateTime(timezone=True))
+    error: orm.Mapped[str | None] = orm.mapped_column(sa.Text)
+    definition: orm.Mapped[_Definition] = orm.relationship()
+
+
+class _Transcript(_Base):
+    __tablename__ = "transcripts"
+    __table_args__ = (
+        sa.UniqueConstraint("run_id", "scenario_id", "model", "sample_index"),
+        sa.Index("ix_transcripts_run", "run_id", "id"),
+    )
+    id: orm.Mapped[UUID] = orm.mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    created_at: orm.Mapped[dt.datetime] = orm.mapped_column(sa.DateTime(timezone=True), default=_utc)
+    run_id: orm.Mapped[UUID] = orm.mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"))
+    scenario_id: orm.Mapped[UUID | None] = orm.mapped_column(
+        sa.ForeignKey("scenarios.id", ondelete="SET NULL"), index=True
+    )
+    model: orm.Mapped[str] = orm.mapped_column(sa.String(200))
+    sample_index: orm.Mapped[int]
+    content: orm.Mapped[dict[str, Any]] = orm.mapped_column(_JSON)
+    metrics: orm.Mapped[dict[str, Any] | None] = orm.mapped_column(_JSON)
+    input_tokens: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
+    output_tokens: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
+    duration_ms: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
 
 
 def _recursive(*, up: bool, short: bool = False) -> sa.Select[Any]:
@@ -59,7 +115,7 @@ class SqlalchemyOrm(Side):
 
     def open(self, place: Place) -> None:
         if place.engine == "sqlite":
-            path = os.path.join(place.folder, "sqlalchemy.db")
+            path = place.own_file(self.name)
             self.engine = sa.create_engine(f"sqlite:///{path}")
 
             @sa.event.listens_for(self.engine, "connect")
@@ -73,6 +129,12 @@ class SqlalchemyOrm(Side):
         else:
             self.engine = sa.create_engine(place.source.replace("postgresql://", "postgresql+psycopg2://", 1))
         self.session = orm.sessionmaker(self.engine, expire_on_commit=False)
+        self.sqlite = place.engine == "sqlite"
+        if self.sqlite:
+            number = sa.func.json_extract(_Run.progress, "$.completed", type_=sa.Integer) + 1
+            self.added: Any = sa.func.json_set(_Run.progress, "$.completed", number)
+        else:
+            self.added = sa.text("jsonb_set(progress, '{completed}', to_jsonb((progress->>'completed')::bigint + 1))")
 
     synchronous = "NORMAL"
 
@@ -127,6 +189,42 @@ class SqlalchemyOrm(Side):
             if parent is not None:
                 parent.children.append(item)
         return found
+
+    def create_transcripts(self, run: str, rows: list[dict[str, Any]]) -> Any:
+        key = UUID(run)
+        made = [
+            {**row, "run_id": key, "scenario_id": UUID(row["scenario_id"]), "content": stored(row["content"])}
+            | {"metrics": stored(row["metrics"])}
+            for row in rows
+        ]
+        with self.session() as session:
+            session.execute(sa.insert(_Transcript), made)
+            session.commit()
+
+    def list_runs(self, limit: int) -> list[tuple[Any, str, dict[str, Any], str]]:
+        query = sa.select(_Run).options(orm.joinedload(_Run.definition, innerjoin=True))
+        with self.session() as session:
+            found = session.scalars(query.order_by(_Run.id.desc()).limit(limit)).all()
+        return [(run.id, run.status, run.progress, run.definition.name) for run in found]
+
+    def increment(self, run: str) -> Any:
+        query = sa.update(_Run).where(_Run.id == UUID(run)).values(progress=self.added, updated_at=_utc())
+        with self.session() as session:
+            session.execute(query, execution_options={"synchronize_session": False})
+            session.commit()
+
+    def stream(self, run: str) -> tuple[int, int, float]:
+        count, turns, fairness = 0, 0, 0.0
+        query = sa.select(_Transcript).where(_Transcript.run_id == UUID(run)).order_by(_Transcript.id)
+        with self.session() as session:
+            for item in session.scalars(query, execution_options={"yield_per": 1_000}):
+                count += 1
+                turns += len(item.content["items"])
+                fairness += item.metrics["values"]["fairness"]  # type: ignore[index]  # these all have metrics
+        return count, turns, fairness
+
+    def spelled(self, key: str) -> str:
+        return key.replace("-", "") if self.sqlite else key
 
     def row(self, item: Any) -> tuple[str, str, dict[str, Any]]:
         return str(item.id), item.name, item.content

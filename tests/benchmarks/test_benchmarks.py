@@ -26,19 +26,39 @@ def benchmarks(monkeypatch):
         del sys.modules[name]
 
 
-SMALL = {"definitions": 120, "chain": 12, "tree": 30}
+SMALL = {"definitions": 120, "chain": 12, "tree": 30, "runs": 8, "scenarios": 3, "batch": 20, "transcripts": 40}
 
 
-def test_every_side_answers_alike_and_the_table_is_written(benchmarks):
-    """Raw driver, Peewee, SQLAlchemy and datapkg give the same rows; each gets its column, each operation its row."""
-    run, report, data = benchmarks("run"), benchmarks("report"), benchmarks("data")
-    results = run.run(engines=["sqlite"], rounds=2, scale=data.Scale(**SMALL), effort=0.02, startup=False)
+def test_every_side_answers_alike_and_the_table_is_written(benchmarks, monkeypatch, tmp_path):
+    """Raw driver, every Python peer and datapkg give the same rows; who cannot take part has a column of dashes."""
+    run, report, data, sides = (benchmarks(name) for name in ("run", "report", "data", "sides"))
+    monkeypatch.setenv("PATH", str(tmp_path))  # no Node, whose packages would come from a registry
+    results = run.run(engines=["sqlite"], rounds=1, scale=data.Scale(**SMALL), effort=0.02, startup=False)
     text = report.written(results, seconds=1.0)
-    for side in run.SIDES:
+    for side in sides.SIDES:
         assert f" {side.name} |" in text
-    for operation in benchmarks("operations").OPERATIONS:
-        assert operation.title in text
+    for title in [operation.title for operation in benchmarks("operations").OPERATIONS] + ["stream 100,000", "memory"]:
+        row = next(line for line in text.splitlines() if title in line)
+        cells = dict(zip([side.name for side in sides.SIDES], row.split(" | ")[1:], strict=False))
+        assert [name for name, cell in cells.items() if cell == "-"] == ["Prisma"]
+    assert "- Prisma takes no part: there is no Node here." in text
     assert "copy of a migrated template" in text
+
+
+def test_a_side_that_streams_other_rows_is_found_out(benchmarks):
+    """Streams are compared too, though each runs in a process of its own."""
+    harness, data, engines, streaming = (benchmarks(name) for name in ("harness", "data", "engines", "streaming"))
+    sides = [benchmarks("peers.raw").Raw, benchmarks("peers.plain_peewee").PlainPeewee]
+    dataset = data.Dataset(data.Scale(**SMALL))
+    with engines.opened("sqlite", dataset) as place:
+        streamed = engines.streams(place, dataset)
+        peewee = sides[1]()
+        peewee.open(streamed)
+        assert peewee.stream(dataset.streamed)[0] == SMALL["transcripts"]
+        peewee.execute("DELETE FROM transcripts WHERE sample_index = 7")
+        peewee.close()
+        with pytest.raises(harness.Different, match="streamed different rows"):
+            streaming.measure_streams(streamed, sides, dataset, rounds=1)
 
 
 def test_a_side_that_answers_differently_is_found_out(benchmarks):

@@ -1,0 +1,24 @@
+"""The sides, in the order of the table's columns."""
+
+from __future__ import annotations
+
+from benchmarks.peers.base import Side
+from benchmarks.peers.datapkg_itself import Datapkg, DatapkgStandardJson
+from benchmarks.peers.django_orm import DjangoOrm
+from benchmarks.peers.plain_peewee import PlainPeewee
+from benchmarks.peers.prisma import Prisma
+from benchmarks.peers.raw import Best, Raw
+from benchmarks.peers.sqlalchemy_orm import SqlalchemyOrm
+
+__all__ = ["SIDES"]
+
+SIDES: tuple[type[Side], ...] = (
+    Raw,
+    Best,
+    PlainPeewee,
+    SqlalchemyOrm,
+    DjangoOrm,
+    Prisma,
+    Datapkg,
+    DatapkgStandardJson,
+)
