@@ -64,6 +64,15 @@ def migrate(migrator: Any, database: Any, *, fake: bool = False) -> None:
     )
     migrator.add_index(
         "feature_queue",
+        "category",
+        "priority_rank",
+        "created_at",
+        "id",
+        name="ix_feature_queue_ready_category",
+        where=pw.SQL("status = 'PENDING' AND unmet_dependencies = 0"),
+    )
+    migrator.add_index(
+        "feature_queue",
         "lease_expires_at",
         name="ix_feature_queue_leased",
         where=pw.SQL("status = 'IN_PROGRESS'"),

@@ -26,7 +26,7 @@ def migrate(migrator: Any, database: Any, *, fake: bool = False) -> None:
     class TokenSupply(MutableModel):
         scenario = ForeignKey(scenarios, on_delete="CASCADE", index=False)
         skill_pool = ForeignKey(SkillPool, on_delete="CASCADE")
-        tokens = FloatField(min=0)
+        tokens = FloatField(min=0, max=1e15)
         notes = TextField(max_length=10_000, null=True)
 
         class Meta:
@@ -38,8 +38,8 @@ def migrate(migrator: Any, database: Any, *, fake: bool = False) -> None:
         scenario = ForeignKey(scenarios, on_delete="CASCADE", index=False)
         initiative = ForeignKey(initiatives, on_delete="CASCADE")
         skill_pool = ForeignKey(SkillPool, on_delete="CASCADE")
-        tokens_p50 = FloatField(min=0)
-        tokens_p90 = FloatField(min=0, null=True)
+        tokens_p50 = FloatField(min=0, max=1e15)
+        tokens_p90 = FloatField(min=0, max=1e15, null=True)
         notes = TextField(max_length=10_000, null=True)
 
         class Meta:
@@ -50,7 +50,7 @@ def migrate(migrator: Any, database: Any, *, fake: bool = False) -> None:
     @migrator.create_model
     class TokenCalibration(MutableModel):
         skill_pool = ForeignKey(SkillPool, on_delete="CASCADE", index=False)
-        token_per_hour = FloatField(min=0, default=1.0)
+        token_per_hour = FloatField(min=0, max=1e15, default=1.0)
         effective_date = DateField()
         notes = TextField(max_length=10_000, null=True)
 

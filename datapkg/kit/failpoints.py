@@ -25,6 +25,7 @@ FAILPOINTS: dict[str, str] = {
     "seed.mid_write": "some seed rows are written",
     "seed.before_commit": "rows and seed history are written, not committed",
     "seed.after_commit": "the seed is committed",
+    "planning.ledger_half_copied": "a scenario's supplies are copied, or its demands too, not committed",
 }
 """Every failpoint, and what has happened when it is reached."""
 

@@ -11,6 +11,7 @@ from datapkg.kit.models import Model, MutableModel
 
 __all__ = [
     "INITIATIVE_STATUSES",
+    "MAX_TOKENS",
     "PLANNING_MODES",
     "Initiative",
     "InitiativeStatus",
@@ -23,6 +24,8 @@ __all__ = [
 
 PLANNING_MODES = ("LEGACY", "TOKEN")
 INITIATIVE_STATUSES = ("PROPOSED", "ACTIVE", "ON_HOLD", "COMPLETED", "CANCELLED")
+MAX_TOKENS = 1e15
+"""The largest figure of the ledger: whole numbers up to here are exact, and no sum of rows overflows."""
 
 
 class PlanningScenario(MutableModel):
@@ -107,13 +110,13 @@ class TokenSupply(MutableModel):
 
     Attributes:
         scenario, skill_pool: of which scenario and pool; one row each.
-        tokens: at least 0.
+        tokens: 0 to ``MAX_TOKENS``.
         notes: where the figure comes from.
     """
 
     scenario = ForeignKey(PlanningScenario, on_delete="CASCADE", index=False)
     skill_pool = ForeignKey(SkillPool, on_delete="CASCADE")
-    tokens = FloatField(min=0)
+    tokens = FloatField(min=0, max=MAX_TOKENS)
     notes = TextField(max_length=10_000, null=True)
 
     scenario_id: UUID
@@ -137,8 +140,8 @@ class TokenDemand(MutableModel):
     scenario = ForeignKey(PlanningScenario, on_delete="CASCADE", index=False)
     initiative = ForeignKey(Initiative, on_delete="CASCADE")
     skill_pool = ForeignKey(SkillPool, on_delete="CASCADE")
-    tokens_p50 = FloatField(min=0)
-    tokens_p90 = FloatField(min=0, null=True)
+    tokens_p50 = FloatField(min=0, max=MAX_TOKENS)
+    tokens_p90 = FloatField(min=0, max=MAX_TOKENS, null=True)
     notes = TextField(max_length=10_000, null=True)
 
     scenario_id: UUID
@@ -156,13 +159,13 @@ class TokenCalibration(MutableModel):
 
     Attributes:
         skill_pool: which pool.
-        token_per_hour: more than 0.
+        token_per_hour: more than 0, up to ``MAX_TOKENS``.
         effective_date: the first day on which it holds.
         notes: where the figure comes from.
     """
 
     skill_pool = ForeignKey(SkillPool, on_delete="CASCADE", index=False)
-    token_per_hour = FloatField(min=0, default=1.0)
+    token_per_hour = FloatField(min=0, max=MAX_TOKENS, default=1.0)
     effective_date = DateField()
     notes = TextField(max_length=10_000, null=True)
 

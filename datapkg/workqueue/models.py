@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 import peewee as pw
 
+from datapkg.kit.database import current
 from datapkg.kit.fields import (
     BigIntegerField,
     BooleanField,
@@ -30,12 +32,19 @@ __all__ = [
     "FeatureDependency",
     "FeatureTransition",
     "RoiMetric",
+    "feature_label",
+    "load_depends_on_ids",
 ]
 
 FEATURE_STATUSES = ("DRAFT", "PENDING", "IN_PROGRESS", "COMPLETED", "FAILED")
 PRIORITIES = ("HIGH", "MEDIUM", "LOW")
 """From the first claimed to the last; a feature's ``priority_rank`` is its place here."""
 FAILURE_KINDS = ("ERROR", "STOPPED", "TIMEOUT", "EXHAUSTED")
+
+
+def feature_label(number: int) -> str:
+    """Return how people are shown a feature's number: ``FEAT-005``."""
+    return f"FEAT-{number:03d}"
 
 
 class Feature(MutableModel):
@@ -52,7 +61,7 @@ class Feature(MutableModel):
         result_data: what came out, usually Markdown.
         execution_log: the raw log.
         failure_kind: why it failed, one of ``FAILURE_KINDS``.
-        attempt: how often it was claimed since it was last submitted or retried.
+        attempt: how often it was claimed since it was last submitted or retried; a claim given back does not count.
         max_attempts: how often it may be.
         unmet_dependencies: how many of its dependencies are not completed; a claim looks at 0 only.
         claim_token: the fencing token of the claim that holds it.
@@ -79,6 +88,26 @@ class Feature(MutableModel):
     lease_expires_at = TimestampField(null=True)
     finished_at = TimestampField(null=True)
 
+    _depends_on_ids: tuple[int, ...] | None = None
+
+    @property
+    def label(self) -> str:
+        """How people are shown its number: ``FEAT-005``."""
+        return feature_label(self.feature_number)
+
+    @property
+    def depends_on_ids(self) -> list[int]:
+        """The numbers of the features it depends on, in their order; read when first asked for."""
+        if self._depends_on_ids is None:
+            load_depends_on_ids([self])
+        return list(self._depends_on_ids or ())
+
+    def public(self) -> dict[str, object]:
+        """Return the columns for people, FEAT-005 first; without the claim's token, which is the worker's."""
+        shown = {"feature": self.label, **super().public()}
+        del shown["claim_token"]
+        return shown
+
     class Meta:
         table_name = "feature_queue"
         indexes = ((("status", "feature_number"), False),)
@@ -96,6 +125,14 @@ Feature.add_index(
         Feature,
         [Feature.priority_rank, Feature.created_at, Feature.id],
         name="ix_feature_queue_ready",
+        where=pw.SQL("status = 'PENDING' AND unmet_dependencies = 0"),
+    )
+)
+Feature.add_index(
+    pw.ModelIndex(
+        Feature,
+        [Feature.category, Feature.priority_rank, Feature.created_at, Feature.id],
+        name="ix_feature_queue_ready_category",
         where=pw.SQL("status = 'PENDING' AND unmet_dependencies = 0"),
     )
 )
@@ -130,6 +167,28 @@ class FeatureDependency(Model):
         indexes = ((("feature", "depends_on_number"), True),)
 
 
+def load_depends_on_ids(features: Iterable[Feature]) -> None:
+    """Read what several features depend on, in one query for each 500 of them.
+
+    Args:
+        features: rows of the queue; their ``depends_on_ids`` then costs nothing.
+    """
+    features = list(features)
+    found: dict[str, list[int]] = {str(feature.id): [] for feature in features}
+    keys, database = list(found), current()
+    for start in range(0, len(keys), 500):
+        some = keys[start : start + 500]
+        marks = ", ".join([database.dialect.param] * len(some))
+        sql = (
+            f"SELECT feature_id, depends_on_number FROM feature_dependencies WHERE feature_id IN ({marks}) "
+            "ORDER BY depends_on_number"
+        )
+        for key, number in database.fetch(sql, some):
+            found[key].append(number)
+    for feature in features:
+        feature._depends_on_ids = tuple(found[str(feature.id)])
+
+
 class FeatureTransition(Model):
     """One change of a feature's status; append-only, and kept when the feature is deleted.
 
@@ -149,6 +208,10 @@ class FeatureTransition(Model):
     actor = TextField(max_length=200, min_length=1, null=True)
     attempt = IntegerField(min=0, default=0)
     note = TextField(max_length=2000, null=True)
+
+    def public(self) -> dict[str, object]:
+        """Return the columns for people, FEAT-005 first."""
+        return {"feature": feature_label(self.feature_number), **super().public()}
 
     class Meta:
         table_name = "feature_transitions"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
+import math
 import uuid
 
 import pytest
@@ -131,7 +132,7 @@ def refused_values(field):
         if field.min is not None:
             yield field.min - 1e-9, name
         if field.max is not None:
-            yield field.max + 1e-9, name
+            yield math.nextafter(field.max, math.inf), name
     elif isinstance(target, kit.DecimalField):
         beyond = field.db_value(10 ** (field.max_digits - field.scale) - 1)
         yield from [("x", None), (type(beyond)(beyond + 1), None)]
