@@ -16,7 +16,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datapkg import accounts, audit, errors, evaluation, flags
+    from datapkg import accounts, audit, errors, evaluation, flags, planning, workqueue
     from datapkg.connection import connect, disconnect, using
     from datapkg.kit.database import run_in_transaction, transaction
     from datapkg.kit.documents import Document
@@ -46,6 +46,7 @@ __all__ = [
     "health",
     "migrate",
     "plan",
+    "planning",
     "register",
     "rollback",
     "run_in_transaction",
@@ -54,6 +55,7 @@ __all__ = [
     "status",
     "transaction",
     "using",
+    "workqueue",
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -80,7 +82,9 @@ _HOME = {
     "transaction": "datapkg.kit.database",
     "using": "datapkg.connection",
 }
-_MODULES = {name: f"datapkg.{name}" for name in ("accounts", "audit", "errors", "evaluation", "flags")}
+_MODULES = {
+    name: f"datapkg.{name}" for name in ("accounts", "audit", "errors", "evaluation", "flags", "planning", "workqueue")
+}
 
 
 def __getattr__(name: str) -> Any:

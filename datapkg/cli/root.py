@@ -28,6 +28,8 @@ _COMMANDS = {
     "evaluation": ("evaluation", "evaluation", "Look at definitions and runs, compare, import."),
     "health": ("health", "health", "Tell whether the database is well."),
     "migrate": ("migrations", "migrate", "Bring the database up to date."),
+    "planning": ("planning", "planning", "Show, simulate and switch token planning scenarios."),
+    "queue": ("queue", "queue", "Fill the work queue, work on it, and look at it."),
     "rollback": ("migrations", "rollback", "Undo the newest migrations."),
     "seed": ("seeds", "seed", "Load seed data."),
     "status": ("migrations", "status", "Show which migrations are applied."),
@@ -192,7 +194,8 @@ def _url_from_surroundings() -> str:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 refused or failed, 2 wrong usage, 3 a check found something."""
     given = list(sys.argv[1:] if args is None else args)
-    as_json = "--json" in given
+    # What follows a "--" is another program's.
+    as_json = "--json" in given[: given.index("--") if "--" in given else None]
     from_click: Any
     try:
         from_click = root.main(given, prog_name="datapkg", standalone_mode=False)

@@ -11,7 +11,9 @@ import click
 
 __all__ = ["echo", "echo_json"]
 
-_PLAIN = str.maketrans({"─": "-", "…": "...", "├": "+", "└": "+", "│": "|"})
+_PLAIN = str.maketrans(
+    {"─": "-", "…": "...", "├": "+", "└": "+", "│": "|", "█": "#", "▒": "=", "·": ".", "±": "+-", "»": ">"}
+)
 
 
 def echo(text: str, *, err: bool = False) -> None:

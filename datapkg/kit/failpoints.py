@@ -31,6 +31,7 @@ FAILPOINTS: dict[str, str] = {
     "import.mid_write": "some of a file's transcripts are written",
     "import.before_commit": "all of a file's transcripts are written, not committed",
     "import.after_commit": "a file's transcripts are committed",
+    "planning.ledger_half_copied": "a scenario's supplies are copied, or its demands too, not committed",
 }
 """Every failpoint, and what has happened when it is reached."""
 

@@ -16,31 +16,41 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 from uuid import UUID
 
-from datapkg import accounts, audit, evaluation, flags
+from datapkg import accounts, audit, evaluation, flags, planning, workqueue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from datapkg.accounts import IssuedApiKey, IssuedToken, StartedSession, User
     from datapkg.audit import AuditLog
     from datapkg.evaluation import Definition, Experiment, Run, Scenario, Transcript
     from datapkg.flags import FeatureFlag
     from datapkg.flags.queries import FlagChanges
+    from datapkg.planning import Initiative, PlanningScenario, SkillPool, TokenCalibration, TokenDemand, TokenSupply
+    from datapkg.workqueue import Feature
 
 __all__ = [
     "PASSWORD",
     "MadeTree",
     "definition_content",
+    "execution_metrics",
     "make_admin",
     "make_api_key",
     "make_audit_entry",
+    "make_calibration",
     "make_definition",
     "make_definition_tree",
+    "make_demand",
     "make_experiment",
+    "make_feature",
     "make_flag",
+    "make_initiative",
+    "make_planning_scenario",
     "make_run",
     "make_scenario",
     "make_session",
+    "make_skill_pool",
+    "make_supply",
     "make_transcript",
     "make_user",
     "make_verification_token",
@@ -264,3 +274,108 @@ def make_definition_tree(*, depth: int = 4, width: int = 2, created_by: UUID | s
         return MadeTree(tuple(levels))
 
     return make()
+
+
+# planning -------------------------------------------------------------------------------------------------------------
+
+
+def make_planning_scenario(*, name: str | None = None, needs_reconciliation: bool = False) -> PlanningScenario:
+    """Make a planning scenario with an empty ledger."""
+    return planning.create_scenario(name or _new("plan"), needs_reconciliation=needs_reconciliation)
+
+
+def make_initiative(
+    *, name: str | None = None, description: str | None = None, status: str = "PROPOSED", actor: str = "system"
+) -> Initiative:
+    """Make an initiative."""
+    return planning.create_initiative(name or _new("initiative"), description=description, status=status, actor=actor)
+
+
+def make_skill_pool(*, name: str | None = None, description: str | None = None, is_active: bool = True) -> SkillPool:
+    """Make a skill pool."""
+    return planning.create_skill_pool(name or _new("pool"), description=description, is_active=is_active)
+
+
+def make_supply(
+    *, scenario_id: UUID | str | None = None, skill_pool_id: UUID | str | None = None, tokens: float = 100.0
+) -> TokenSupply:
+    """Give a pool tokens in a scenario, both new where none is given."""
+    return planning.set_supply(
+        scenario_id or make_planning_scenario().id, skill_pool_id=skill_pool_id or make_skill_pool().id, tokens=tokens
+    )
+
+
+def make_demand(
+    *,
+    scenario_id: UUID | str | None = None,
+    initiative_id: UUID | str | None = None,
+    skill_pool_id: UUID | str | None = None,
+    tokens_p50: float = 50.0,
+    tokens_p90: float | None = None,
+) -> TokenDemand:
+    """Let an initiative want tokens of a pool in a scenario, each new where none is given."""
+    return planning.set_demand(
+        scenario_id or make_planning_scenario().id,
+        initiative_id=initiative_id or make_initiative().id,
+        skill_pool_id=skill_pool_id or make_skill_pool().id,
+        tokens_p50=tokens_p50,
+        tokens_p90=tokens_p90,
+    )
+
+
+def make_calibration(
+    *,
+    skill_pool_id: UUID | str | None = None,
+    token_per_hour: float = 1.0,
+    effective_date: dt.date = dt.date(2026, 1, 1),
+) -> TokenCalibration:
+    """Say what an hour of a pool is worth from a day on; the pool is new where none is given."""
+    return planning.set_calibration(
+        skill_pool_id or make_skill_pool().id, token_per_hour=token_per_hour, effective_date=effective_date
+    )
+
+
+# workqueue ------------------------------------------------------------------------------------------------------------
+
+
+def make_feature(
+    *,
+    name: str | None = None,
+    category: str = "backend",
+    test_steps: str = "It works.",
+    priority: str = "MEDIUM",
+    depends_on_ids: Iterable[int] = (),
+    feature_number: int | None = None,
+    draft: bool = False,
+    max_attempts: int = 3,
+) -> Feature:
+    """Put a feature into the queue; see ``workqueue.enqueue``."""
+    return workqueue.enqueue(
+        name or _new("feature"),
+        category=category,
+        test_steps=test_steps,
+        priority=priority,
+        depends_on_ids=depends_on_ids,
+        feature_number=feature_number,
+        draft=draft,
+        max_attempts=max_attempts,
+    )
+
+
+def execution_metrics(**overrides: object) -> dict[str, object]:
+    """Return valid ``metrics`` for ``workqueue.complete``.
+
+    Args:
+        overrides: its keys.
+    """
+    return {
+        "total_cost_usd": "1.25",
+        "duration_seconds": 145,
+        "success_rate": 98,
+        "ready_for_production": True,
+        "prompt_tokens": 4500,
+        "completion_tokens": 2100,
+        "cached_tokens": 1000,
+        "agents_used": [{"role": "Developer Agent", "cost": 0.8}, {"role": "Reviewer Agent", "cost": 0.45}],
+        **overrides,
+    }

@@ -39,7 +39,7 @@ def test_a_server_is_migrated_on_purpose_and_gets_base(shell, server_url):
     assert "001_audit" in shell("--database", url, "migrate").stdout
     assert "nothing to migrate" in shell("--database", url, "migrate").stdout
     seeded = shell.json("--database", url, "seed")
-    assert [row["table"] for row in seeded["tables"]] == ["feature_flags"]
+    assert [row["table"] for row in seeded["tables"]] == ["feature_flags", "skill_pools"]
     assert shell.json("--database", url, "health")["state"] == "ok"
     assert shell.json("seed", DATABASE_URL=url)["changed"] is False
 

@@ -6,7 +6,9 @@ The rows are made from the models, so a new table or column is tested as soon as
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
+import math
 import uuid
 
 import pytest
@@ -19,6 +21,7 @@ from datapkg.operations.bookkeeping import BOOKKEEPING
 
 MODELS = [*registry.models(), *BOOKKEEPING]
 COLUMNS = [(model, field) for model in MODELS for field in model._meta.sorted_fields]
+NUMBERS = itertools.count(1)
 NOW = "2026-01-02T03:04:05.678901Z"
 
 
@@ -36,6 +39,8 @@ def valid(field):
     if isinstance(field, kit.TextField):
         text = uuid.uuid4().hex * 2
         return text[: field.max_length or 64] if (field.max_length or 64) >= field.min_length else text
+    if isinstance(field, kit.IntegerField) and field.unique:
+        return next(NUMBERS)
     if isinstance(field, kit.IntegerField):
         return field.min + 1 if field.min > 0 else max(field.min, 0) + 1
     if isinstance(field, kit.BooleanField):
@@ -43,7 +48,7 @@ def valid(field):
     if isinstance(field, kit.TimestampField):
         return NOW
     if isinstance(field, kit.DateField):
-        return "2026-01-02"
+        return str(dt.date(2026, 1, 2) + dt.timedelta(days=next(NUMBERS)))
     if isinstance(field, kit.JSONField):
         return json.dumps({"a": 1})
     if isinstance(field, (kit.FloatField, kit.DecimalField)):
@@ -51,9 +56,28 @@ def valid(field):
     return str(uuid.uuid4())
 
 
+RANKS = {"HIGH": 0, "MEDIUM": 1, "LOW": 2}
+# Columns that a rule between columns ties to the one that is given.
+TIED = {
+    ("feature_queue", "priority"): lambda value: {"priority_rank": RANKS.get(value, 2)},
+    ("feature_queue", "priority_rank"): lambda value: {"priority": list(RANKS)[value] if value in (0, 1, 2) else "LOW"},
+    ("token_demands", "tokens_p50"): lambda value: {"tokens_p90": None},
+    ("token_demands", "tokens_p90"): lambda value: {"tokens_p50": 0},
+}
+
+
+def tied(model, column, value):
+    """Return what other columns must hold when one holds this value."""
+    return TIED.get((model._meta.table_name, column), lambda value: {})(value)
+
+
 def row_for(db, model, /, **given):
     """Return a valid row of a table, its parents inserted."""
     row = {}
+    if model._meta.table_name == "feature_queue" and not {"priority", "priority_rank"} & given.keys():
+        given = {"priority": "HIGH", **given}
+    for column, value in list(given.items()):
+        given = {**tied(model, column, value), **given}
     for field in model._meta.sorted_fields:
         if field.column_name in given:
             row[field.column_name] = given[field.column_name]
@@ -101,6 +125,17 @@ def refused_values(field):
         yield from [("x", None), ("01a1fca4-af86-72e7-b08b-b033503a719g", None)]
     elif isinstance(target, kit.TimestampField):
         yield from [("x", None), ("2026-02-30T00:00:00.000000Z", None), ("2026-01-01T25:00:00.000000Z", None)]
+    elif isinstance(target, kit.DateField):
+        yield from [("x", None), ("2026-02-30", None), ("2026-1-2x", None)]
+    elif isinstance(target, kit.FloatField):
+        yield "x", None
+        if field.min is not None:
+            yield field.min - 1e-9, name
+        if field.max is not None:
+            yield math.nextafter(field.max, math.inf), name
+    elif isinstance(target, kit.DecimalField):
+        beyond = field.db_value(10 ** (field.max_digits - field.scale) - 1)
+        yield from [("x", None), (type(beyond)(beyond + 1), None)]
     elif isinstance(target, kit.JSONField):
         yield from [("{", None), ("", None), ("{'a': 1}", None)]
     else:  # a kind of column that nobody thought of here must not go untested
@@ -122,6 +157,14 @@ def accepted_values(field):
         yield from (True, False)
     elif isinstance(field, kit.TimestampField):
         yield from ("0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z", "2024-02-29T12:00:00.000000Z")
+    elif isinstance(field, kit.DateField):
+        yield from ("0001-01-01", "9999-12-31", "2024-02-29")
+    elif isinstance(field, kit.FloatField):
+        above = field.column_name == "token_per_hour"  # whose table refuses nought as well
+        yield 1e-300 if above else -1e308 if field.min is None else float(field.min)
+        yield 1e308 if field.max is None else float(field.max)
+    elif isinstance(field, kit.DecimalField):
+        yield from (field.db_value(10 ** (field.max_digits - field.scale) - 1), field.db_value(0))
     elif isinstance(field, kit.JSONField):
         yield from ("[]", "null", '"x"', '{"a": [1.5, true, null, "é"]}')
     if field.null:
@@ -133,7 +176,8 @@ def test_a_column_refuses_what_is_outside_it(db, model, field):
     """Each bad value is a typed error that names the CHECK, and the row is not there afterwards."""
     base = row_for(db, model)
     for value, constraint in refused_values(field):
-        row = {**base, "id": str(uuid.uuid4()), field.column_name: value}
+        others = tied(model, field.column_name, value)
+        row = {**base, "id": str(uuid.uuid4()), **others, field.column_name: value}
         with pytest.raises(DatapkgError) as caught:
             insert(db, model, row)
         if constraint is not None:
@@ -157,7 +201,7 @@ def test_a_column_accepts_what_is_just_inside(db, model, field):
         insert(db, model, row)
         stored = db.fetch(f'SELECT "{field.column_name}" FROM {table} WHERE id = {db.dialect.param}', (row["id"],))
         assert len(stored) == 1
-        if isinstance(value, (str, int)) and not isinstance(field, (kit.JSONField, kit.TimestampField)):
+        if isinstance(value, (str, int)) and not isinstance(field, (kit.JSONField, kit.TimestampField, kit.DateField)):
             assert stored[0][0] == value
         elif isinstance(field, kit.TimestampField) and value is not None:
             assert field.python_value(stored[0][0]) == dt.datetime.fromisoformat(value)

@@ -161,6 +161,16 @@ class Dialect(ABC):
     for_update: str
     """What a SELECT ends with to lock the rows it reads."""
 
+    skip_locked: str
+    """What a SELECT ends with to lock the rows it reads and to pass over those that another transaction has locked."""
+
+    writes_in_with: bool
+    """Whether a WITH may hold an UPDATE or INSERT, so that one statement does what else takes a transaction."""
+
+    def indexed_by(self, index: str) -> str:
+        """What follows a table's name to read it along this index; empty where the planner finds it by itself."""
+        return ""
+
     tree_by_level: bool
     """Whether a broad tree is read by one query for each level rather than by one recursive query."""
 

@@ -40,6 +40,8 @@ class PostgresqlDialect(Dialect):
     strict_tables = False
     tree_by_level = False  # each query is a round trip to the server
     for_update = " FOR UPDATE"
+    skip_locked = " FOR UPDATE SKIP LOCKED"
+    writes_in_with = True
     # Bound to the transaction: a session's lock would hang behind PgBouncer.
     error_spoils_transaction = True
     named_lock_sql = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"

@@ -40,6 +40,8 @@ class SqliteDialect(Dialect):
     strict_tables = True
     tree_by_level = True  # a query costs microseconds, and its recursion takes half as long again
     for_update = ""  # the whole database is locked at BEGIN IMMEDIATE already
+    skip_locked = ""  # likewise
+    writes_in_with = False
     error_spoils_transaction = False  # it undoes the refused statement alone
     named_lock_sql = ""  # likewise
     restricting_sql = """
@@ -65,6 +67,11 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
         "UUID": "TEXT",
         "VARCHAR": "TEXT",
     }
+
+    def indexed_by(self, index: str) -> str:
+        """What follows a table's name to read it along this index."""
+        # Without statistics SQLite prefers an index with an equality to a partial one in the right order, and sorts.
+        return f" INDEXED BY {quote(index)}"
 
     def text_checks(self, column: str) -> list[str]:
         """Conditions that every text column needs."""
