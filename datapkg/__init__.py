@@ -16,7 +16,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datapkg import accounts, audit, errors, evaluation, flags
+    from datapkg import accounts, audit, errors, evaluation, flags, scripts
     from datapkg.connection import connect, disconnect, using
     from datapkg.kit.database import run_in_transaction, transaction
     from datapkg.kit.documents import Document
@@ -49,6 +49,7 @@ __all__ = [
     "register",
     "rollback",
     "run_in_transaction",
+    "scripts",
     "seed",
     "set_environment",
     "status",
@@ -80,7 +81,7 @@ _HOME = {
     "transaction": "datapkg.kit.database",
     "using": "datapkg.connection",
 }
-_MODULES = {name: f"datapkg.{name}" for name in ("accounts", "audit", "errors", "evaluation", "flags")}
+_MODULES = {name: f"datapkg.{name}" for name in ("accounts", "audit", "errors", "evaluation", "flags", "scripts")}
 
 
 def __getattr__(name: str) -> Any:
