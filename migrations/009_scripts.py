@@ -6,7 +6,16 @@ from typing import Any
 
 import peewee as pw
 
-from datapkg.kit.fields import EnumField, ForeignKey, IntegerField, JSONField, TextField, UUIDField
+from datapkg.kit.fields import (
+    BigIntegerField,
+    EnumField,
+    ForeignKey,
+    IntegerField,
+    JSONField,
+    TextField,
+    TimestampField,
+    UUIDField,
+)
 from datapkg.kit.models import Model, MutableModel
 
 
@@ -49,6 +58,14 @@ def migrate(migrator: Any, database: Any, *, fake: bool = False) -> None:
             indexes = ((("script", "sequence"), True),)
             constraints = [pw.Check("actor_type <> 'AI' OR model IS NOT NULL", "ck_script_commands_ai_names_its_model")]
             append_only = True
+
+    @migrator.create_model
+    class ScriptFeedEntry(Model):
+        command = ForeignKey(ScriptCommand, on_delete="RESTRICT", unique=True)
+        position = BigIntegerField(min=1, null=True, unique=True)
+
+        class Meta:
+            table_name = "script_feed"
 
     @migrator.create_model
     class ScriptVersion(Model):
@@ -104,7 +121,28 @@ def migrate(migrator: Any, database: Any, *, fake: bool = False) -> None:
             table_name = "chat_messages"
             indexes = ((("user", "id"), False),)
 
+    @migrator.create_model
+    class BackfillProgress(Model):
+        fingerprint = TextField(max_length=64, min_length=64)
+        source = TextField(max_length=2000, min_length=1)
+        stage = TextField(max_length=40, min_length=1)
+        legacy_rows = IntegerField(min=0)
+        done_at = TimestampField()
+
+        class Meta:
+            table_name = "backfill_progress"
+            indexes = ((("fingerprint", "stage"), True),)
+
 
 def rollback(migrator: Any, database: Any, *, fake: bool = False) -> None:
-    for table in ("chat_messages", "script_elements", "personas", "script_versions", "script_commands", "scripts"):
+    for table in (
+        "backfill_progress",
+        "chat_messages",
+        "script_elements",
+        "personas",
+        "script_versions",
+        "script_feed",
+        "script_commands",
+        "scripts",
+    ):
         migrator.remove_model(table)

@@ -129,7 +129,8 @@ class Model(pw.Model):
     ``save()`` on a fresh instance inserts it. Append-only tables set ``append_only = True`` in ``Meta``, and
     ``gated = True`` too where rows may be inserted only behind their gate (``database.open_gate``); a column
     that must stay as it is once rows of another table refer to the row stands in ``frozen_by``, as
-    ``{"content": ("runs", "definition_id")}``.
+    ``{"content": ("runs", "definition_id")}``. ``written_by`` names the functions that write such a table, for
+    ``datapkg lint-writes``.
 
     Attributes:
         id: the key.
@@ -148,6 +149,7 @@ class Model(pw.Model):
         legacy_table_names = False
         append_only = False
         gated = False
+        written_by = ""
         frozen_by: Mapping[str, tuple[str, str]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -7,7 +7,16 @@ from uuid import UUID
 import peewee as pw
 
 from datapkg.accounts.models import Session, User
-from datapkg.kit.fields import DocumentField, EnumField, ForeignKey, IntegerField, TextField, UUIDField
+from datapkg.kit.fields import (
+    BigIntegerField,
+    DocumentField,
+    EnumField,
+    ForeignKey,
+    IntegerField,
+    TextField,
+    TimestampField,
+    UUIDField,
+)
 from datapkg.kit.models import Model, MutableModel
 from datapkg.scripts.documents import COMMAND_PAYLOAD, VERSION_SNAPSHOT
 
@@ -16,11 +25,13 @@ __all__ = [
     "CHAT_ROLES",
     "COMMAND_TYPES",
     "ELEMENT_KINDS",
+    "BackfillProgress",
     "ChatMessage",
     "Persona",
     "Script",
     "ScriptCommand",
     "ScriptElement",
+    "ScriptFeedEntry",
     "ScriptVersion",
 ]
 
@@ -89,6 +100,24 @@ class ScriptCommand(Model):
         indexes = ((("script", "sequence"), True),)
         constraints = [pw.Check("actor_type <> 'AI' OR model IS NOT NULL", "ck_script_commands_ai_names_its_model")]
         append_only = True
+        written_by = "datapkg.scripts.append"
+
+
+class ScriptFeedEntry(Model):
+    """A command's place in the feed of all scripts; written with the command, numbered once it is committed.
+
+    Attributes:
+        command: which command.
+        position: from 1, in an order in which nothing appears before what a reader has read; None until then.
+    """
+
+    command = ForeignKey(ScriptCommand, on_delete="RESTRICT", unique=True)
+    position = BigIntegerField(min=1, null=True, unique=True)
+
+    command_id: UUID
+
+    class Meta:
+        table_name = "script_feed"
 
 
 class ScriptVersion(Model):
@@ -117,6 +146,7 @@ class ScriptVersion(Model):
         indexes = ((("script", "version_number"), True), (("script", "through_sequence"), False))
         append_only = True
         gated = True
+        written_by = "datapkg.scripts.append"
 
 
 class Persona(MutableModel):
@@ -166,6 +196,7 @@ class ScriptElement(Model):
         indexes = ((("script", "position"), True), (("script", "element_id"), True))
         append_only = True
         gated = True
+        written_by = "datapkg.scripts.append"
 
 
 class ChatMessage(Model):
@@ -192,3 +223,25 @@ class ChatMessage(Model):
     class Meta:
         table_name = "chat_messages"
         indexes = ((("user", "id"), False),)
+
+
+class BackfillProgress(Model):
+    """A stage of a backfill that is committed, so that one that was killed goes on after it.
+
+    Attributes:
+        fingerprint: SHA-256 of everything that the legacy database holds, as it was read.
+        source: which legacy database, without user and password.
+        stage: ``users``, ``sessions``, ``chat_messages``, ``scripts``, ``versions`` or ``elements``.
+        legacy_rows: how many legacy rows the stage dealt with.
+        done_at: when it was finished; ``created_at`` is when the backfill began.
+    """
+
+    fingerprint = TextField(max_length=64, min_length=64)
+    source = TextField(max_length=2000, min_length=1)
+    stage = TextField(max_length=40, min_length=1)
+    legacy_rows = IntegerField(min=0)
+    done_at = TimestampField()
+
+    class Meta:
+        table_name = "backfill_progress"
+        indexes = ((("fingerprint", "stage"), True),)

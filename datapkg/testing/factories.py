@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 from uuid import UUID
 
-from datapkg import accounts, audit, evaluation, flags
+from datapkg import accounts, audit, evaluation, flags, scripts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datapkg.evaluation import Definition, Experiment, Run, Scenario, Transcript
     from datapkg.flags import FeatureFlag
     from datapkg.flags.queries import FlagChanges
+    from datapkg.scripts import ChatMessage, Script
 
 __all__ = [
     "PASSWORD",
@@ -38,8 +39,10 @@ __all__ = [
     "make_definition_tree",
     "make_experiment",
     "make_flag",
+    "make_message",
     "make_run",
     "make_scenario",
+    "make_script",
     "make_session",
     "make_transcript",
     "make_user",
@@ -264,3 +267,38 @@ def make_definition_tree(*, depth: int = 4, width: int = 2, created_by: UUID | s
         return MadeTree(tuple(levels))
 
     return make()
+
+
+# scripts --------------------------------------------------------------------------------------------------------------
+
+
+def make_script(
+    *, owner_id: UUID | str | None = None, title: str | None = None, text: str | None = None, commands: int = 0
+) -> Script:
+    """Make a script, of a new user where none is given.
+
+    Args:
+        owner_id: whose it is.
+        title: its title.
+        text: what it starts with; left out, it has no elements.
+        commands: how many lines of dialogue to append, each by a command.
+    """
+    script = scripts.create_script(owner_id or make_user().id, title=title or _new("script"), text=text)
+    if not commands:
+        return script
+    start = len(scripts.at(script.id).elements)
+    lines: list[Mapping[str, object]] = [
+        {"command_type": "INSERT_ELEMENT", "position": start + place, "kind": "DIALOGUE", "text": _new("line")}
+        for place in range(commands)
+    ]
+    scripts.append(script.id, commands=lines, expected_sequence=1, actor_type="USER")
+    return scripts.get_script(script.id)
+
+
+def make_message(
+    *, user_id: UUID | str | None = None, script_id: UUID | str | None = None, content: str | None = None
+) -> ChatMessage:
+    """Record a chat message of a new user where none is given."""
+    return scripts.record_message(
+        user_id or make_user().id, role="USER", content=content or _new("message"), script_id=script_id
+    )

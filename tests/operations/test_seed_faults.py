@@ -19,8 +19,11 @@ WHOLE = {
     "definitions": 6,
     "runs": 2,
     "transcripts": 19,
-    "datapkg_seed_keys": 10,
-    "datapkg_seeds": 12,
+    "scripts": 1,
+    "script_commands": 10,
+    "script_elements": 5,
+    "datapkg_seed_keys": 14,
+    "datapkg_seeds": 19,
 }
 
 
