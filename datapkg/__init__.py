@@ -16,7 +16,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datapkg import accounts, audit, errors, evaluation, flags, planning, workqueue
+    from datapkg import accounts, audit, errors, evaluation, flags, planning, scripts, workqueue
     from datapkg.connection import connect, disconnect, using
     from datapkg.kit.database import run_in_transaction, transaction
     from datapkg.kit.documents import Document
@@ -50,6 +50,7 @@ __all__ = [
     "register",
     "rollback",
     "run_in_transaction",
+    "scripts",
     "seed",
     "set_environment",
     "status",
@@ -82,9 +83,8 @@ _HOME = {
     "transaction": "datapkg.kit.database",
     "using": "datapkg.connection",
 }
-_MODULES = {
-    name: f"datapkg.{name}" for name in ("accounts", "audit", "errors", "evaluation", "flags", "planning", "workqueue")
-}
+_DOMAINS = ("accounts", "audit", "evaluation", "flags", "planning", "scripts", "workqueue")
+_MODULES = {name: f"datapkg.{name}" for name in (*_DOMAINS, "errors")}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ from datapkg.kit.models import Model
 __all__ = ["ENTRY_POINT_GROUP", "Domain", "SeedTable", "domains", "models", "register", "unregister"]
 
 ENTRY_POINT_GROUP = "datapkg.domains"
-_BUILT_IN = ("audit", "flags", "accounts", "evaluation", "workqueue", "planning")
+_BUILT_IN = ("audit", "flags", "accounts", "evaluation", "workqueue", "planning", "scripts")
 _registered: dict[str, Domain] = {}
 
 

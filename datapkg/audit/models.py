@@ -39,6 +39,7 @@ class AuditLog(Model):
     class Meta:
         table_name = "audit_logs"
         append_only = True
+        written_by = "datapkg.audit.record or erase_details"
         indexes = ((("entity_type", "entity_id"), False),)
 
 
@@ -60,3 +61,4 @@ class AuditHead(MutableModel):
     class Meta:
         table_name = "audit_heads"
         append_only = True
+        written_by = "datapkg.audit.record"

@@ -36,7 +36,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: tuple[str, ...])
     numbers = []
     for text in value:
         digits = text.upper().removeprefix("FEAT-")
-        if not digits.isascii() or not digits.isdigit():
+        if not digits.isascii() or not digits.isdigit() or len(digits) > 20:
             raise click.BadParameter(f"{text!r} is not a feature's number, such as 5 or FEAT-005.", ctx, param)
         numbers.append(int(digits))
     return numbers

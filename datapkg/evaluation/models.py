@@ -287,6 +287,7 @@ class Rubric(Model):
         table_name = "rubrics"
         indexes = ((("name", "version"), True),)
         append_only = True
+        written_by = "datapkg.evaluation.create_rubric"
 
 
 class AnalysisResult(MutableModel):

@@ -58,6 +58,7 @@ def create_rubric(name: str, *, content: object, version: int | None = None) -> 
         # There may be no version yet that could be locked.
         lock(f"rubrics:{columns['name']}")
         number = version if version is not None else (_highest.tuples(name=name)[0][0] or 0) + 1
+        # datapkg: allow-write the one place where versions are made
         return insert(Rubric, {**columns, "version": number})
 
     rubric = create()

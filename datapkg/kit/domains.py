@@ -21,12 +21,15 @@ class SeedTable:
         schema: ``"package.module:Class"`` of the marshmallow schema for one row.
         natural_key: the fields that tell one row from another; empty where a seed row carries a ``key``.
         insert_only: fields that a seed sets once and never again, so that an operator's change survives.
+        comes_with: the reference to the row that a seed row is a part of; where that one was there before, the part is
+            not inserted any more, because the whole may have gone on without it.
     """
 
     model: type[Model]
     schema: str
     natural_key: tuple[str, ...] = ()
     insert_only: tuple[str, ...] = ()
+    comes_with: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,21 @@ FAILPOINTS: dict[str, str] = {
     "import.before_commit": "all of a file's transcripts are written, not committed",
     "import.after_commit": "a file's transcripts are committed",
     "planning.ledger_half_copied": "a scenario's supplies are copied, or its demands too, not committed",
+    "backfill.validated": "a legacy database is found good, nothing is written",
+    "backfill.mid_stage": "the rows of one stage are written and read back, not committed",
+    "backfill.after_users": "the stage users of a backfill is committed",
+    "backfill.after_sessions": "the stage sessions of a backfill is committed",
+    "backfill.after_chat_messages": "the stage chat_messages of a backfill is committed",
+    "backfill.after_scripts": "the stage scripts of a backfill is committed",
+    "backfill.after_versions": "the stage versions of a backfill is committed",
+    "backfill.after_elements": "the stage elements of a backfill is committed",
+    "append.after_commands": "commands of a script are written, nothing that follows from them",
+    "append.after_snapshot": "commands and versions are written, elements and counters are not",
+    "append.before_commit": "commands and all that follows from them are written, not committed",
+    "materialize.after_snapshot": "a version is written, the script's counter is not",
+    "materialize.before_commit": "a version and the counter are written, not committed",
+    "rebuild.mid_write": "a script's elements are removed, the new ones are not written",
+    "rebuild.before_commit": "a script's elements are written anew, not committed",
 }
 """Every failpoint, and what has happened when it is reached."""
 

@@ -65,7 +65,9 @@ class KitSchemaManager(pw.SchemaManager):
         for index in meta.fields_to_index():
             if index._unique and index._where is None:
                 keys.append(tuple(field.column_name for field in index._expressions))
-        return statements + dialect.append_only_ddl(meta.table_name, keys=keys, rowid=not meta.without_rowid)
+        return statements + dialect.append_only_ddl(
+            meta.table_name, keys=keys, rowid=not meta.without_rowid, inserts=getattr(meta, "gated", False)
+        )
 
     def trigger_names(self) -> list[str]:
         """The names of those triggers."""
@@ -74,7 +76,11 @@ class KitSchemaManager(pw.SchemaManager):
         names: list[str] = []
         for column in getattr(meta, "frozen_by", {}):
             names += dialect.frozen_trigger_names(meta.table_name, column=column)
-        return names + (dialect.trigger_names(meta.table_name) if getattr(meta, "append_only", False) else [])
+        return names + (
+            dialect.trigger_names(meta.table_name, inserts=getattr(meta, "gated", False))
+            if getattr(meta, "append_only", False)
+            else []
+        )
 
 
 def named_index(model: type[pw.Model], index: Any) -> Any:
@@ -120,9 +126,11 @@ class _Late:
 class Model(pw.Model):
     """A row with a UUIDv7 key and the time it was made. Inherit it for tables of your own.
 
-    ``save()`` on a fresh instance inserts it. Append-only tables set ``append_only = True`` in ``Meta``; a column
+    ``save()`` on a fresh instance inserts it. Append-only tables set ``append_only = True`` in ``Meta``, and
+    ``gated = True`` too where rows may be inserted only behind their gate (``database.open_gate``); a column
     that must stay as it is once rows of another table refer to the row stands in ``frozen_by``, as
-    ``{"content": ("runs", "definition_id")}``.
+    ``{"content": ("runs", "definition_id")}``. ``written_by`` names the functions that write such a table, for
+    ``datapkg lint-writes``.
 
     Attributes:
         id: the key.
@@ -140,6 +148,8 @@ class Model(pw.Model):
         schema_manager_class = KitSchemaManager
         legacy_table_names = False
         append_only = False
+        gated = False
+        written_by = ""
         frozen_by: Mapping[str, tuple[str, str]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

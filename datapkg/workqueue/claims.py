@@ -179,6 +179,7 @@ def _claim_statement(category: bool, expired_first: bool, dialect: Dialect) -> t
     if not dialect.writes_in_with:
         return f"{sql} {update}", parameters
     sql += (
+        # datapkg: allow-write a claim's history, in one statement with the claim
         f", claimed AS ({update}), recorded AS (INSERT INTO feature_transitions {_TRANSITION} "
         f"SELECT {p}, {p}, id, feature_number, 'PENDING', 'IN_PROGRESS', claimed_by, attempt FROM claimed) "
         f"SELECT {COLUMNS} FROM claimed"
@@ -199,6 +200,7 @@ _claims: dict[tuple[bool, bool], Statement[Feature]] = {
 
 _record: Statement[Feature] = Statement(
     lambda dialect: (
+        # datapkg: allow-write a claim's history, in one transaction with the claim
         f"INSERT INTO feature_transitions {_TRANSITION} "
         "VALUES ({p}, {p}, {p}, {p}, 'PENDING', 'IN_PROGRESS', {p}, {p})".format(p=dialect.param),
         [Param(name) for name in ("transition", "now", "feature", "number", "worker", "attempt")],

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import IO
 
 from datapkg.kit.errors import ValidationError
@@ -47,10 +48,8 @@ def command_handler(command: Sequence[str], *, grace: float = 10.0, retry: bool 
     Raises:
         ValidationError: there is no command, or the grace period is negative.
     """
+    _check(command, grace)
     argv = [os.fspath(part) for part in command]
-    if not argv or not 0 <= grace < float("inf"):
-        why = {"command": ["Give a program to run."]} if not argv else {"grace": ["Must be 0 seconds or more."]}
-        raise ValidationError(why, what="command")
 
     def handle(job: Job) -> Outcome:
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as log:
@@ -65,9 +64,23 @@ def command_handler(command: Sequence[str], *, grace: float = 10.0, retry: bool 
                 asked = _wait(process, job, grace)
             finally:
                 _kill(process)
-            return _outcome(process.returncode, _text(out), _text(log), asked=asked, retry=retry)
+            result, words = _text(out), _text(log, end=True)
+            return _outcome(process.returncode, result, words, asked=asked, retry=retry)
 
     return handle
+
+
+def _check(command: object, grace: object) -> None:
+    problems = {}
+    # A text would be run letter by letter.
+    if isinstance(command, (str, bytes)) or not isinstance(command, Sequence) or not command:
+        problems["command"] = ["Give a program to run and its arguments, as a list."]
+    elif not all(isinstance(part, (str, os.PathLike)) for part in command):
+        problems["command"] = ["Must be texts or paths."]
+    if isinstance(grace, bool) or not isinstance(grace, (int, float)) or not 0 <= grace < float("inf"):
+        problems["grace"] = ["Must be 0 seconds or more."]
+    if problems:
+        raise ValidationError(problems, what="command")
 
 
 def _wait(process: subprocess.Popen[bytes], job: Job, grace: float) -> bool:
@@ -82,7 +95,18 @@ def _wait(process: subprocess.Popen[bytes], job: Job, grace: float) -> bool:
             process.wait()
             break
         time.sleep(_TICK)
+    if deadline is not None:
+        _end_group(process.pid, deadline)
     return deadline is not None
+
+
+def _end_group(group: int, deadline: float) -> None:
+    """Let what a command started, and left behind when it was asked to end, not outlive the claim."""
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(_TICK)
+        os.killpg(group, signal.SIGKILL)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -99,9 +123,12 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _text(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode("utf-8", "replace").replace("\0", "�")
+def _text(file: IO[bytes], *, end: bool = False) -> str:
+    """Return the beginning of a file, or its end: no more than is needed, as it may be larger than the memory."""
+    most = 4 * (_LONGEST + 1)  # a character has four bytes at the most
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - most, 0) if end else 0)
+    return file.read(most).decode("utf-8", "replace").replace("\0", "�")
 
 
 def _outcome(code: int, result: str, log: str, *, asked: bool, retry: bool) -> Outcome:

@@ -117,7 +117,11 @@ def remove_dependency(feature: FeatureRef, *, depends_on: FeatureRef) -> None:
     @run_in_transaction
     def remove() -> Feature:
         lock(GRAPH_LOCK)
-        number = wanted.value if isinstance(wanted.value, int) else get_row(wanted).feature_number
+        # Locked first, as in add_dependency: a completion that still saw the dependency would take one off anew.
+        other = find_row(wanted, lock=current().dialect.for_update)
+        if other is None and not isinstance(wanted.value, int):
+            raise NotFoundError("feature", wanted.label)
+        number = other.feature_number if other is not None else int(wanted.value)
         row = locked_row(waiting)
         _check_changeable(row)
         edges = FeatureDependency.delete().where(

@@ -90,6 +90,8 @@ def enqueue_many(rows: Iterable[Mapping[str, Any]]) -> Rows[Feature]:
             ``17.depends_on_ids.0``. Cycles are named.
         ConflictError: a number is taken.
     """
+    if not isinstance(rows, Iterable):
+        raise ValidationError({"rows": ["Not a list of features."]}, what="features")
     return _enqueue(list(rows), alone=False)
 
 

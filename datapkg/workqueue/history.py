@@ -28,7 +28,7 @@ def record_transition(
     attempt: int | None = None,
 ) -> None:
     """Write one change of status, inside the transaction that makes it."""
-    insert(
+    insert(  # datapkg: allow-write the one place where a change of status is recorded
         FeatureTransition,
         {
             "id": new_id(),
@@ -46,6 +46,7 @@ def record_transition(
 
 def record_transitions(rows: Iterable[Mapping[str, Any]]) -> None:
     """Write many changes of status, inside the transaction that makes them; columns by field name."""
+    # datapkg: allow-write likewise, for many
     insert_many(FeatureTransition, ({"id": new_id(), **row} for row in rows))
 
 

@@ -217,6 +217,7 @@ class FeatureTransition(Model):
         table_name = "feature_transitions"
         indexes = ((("feature_number", "id"), False),)
         append_only = True
+        written_by = "the functions of datapkg.workqueue that change a status"
 
 
 class ExecutionMetric(Model):

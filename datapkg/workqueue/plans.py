@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from datapkg.kit.database import snapshot
 from datapkg.kit.results import Rows
 from datapkg.workqueue.graph import in_order, longest_chain
 from datapkg.workqueue.models import feature_label
@@ -106,9 +107,10 @@ def plan() -> Plan:
 
     The critical path counts features, not hours. Reads every feature that is not completed.
     """
-    stuck = Rows(each for each in blocked() if each.reason != "WAITING")
+    with snapshot():
+        stuck = Rows(each for each in blocked() if each.reason != "WAITING")
+        graph, _ = waiting_graph()
     stuck_labels = {each.feature for each in stuck}
-    graph, _ = waiting_graph()
     runs = {
         number: each
         for number, each in graph.items()

@@ -228,10 +228,11 @@ def explain(feature: FeatureRef, *, now: dt.datetime | None = None) -> Explanati
     from datapkg.workqueue.history import list_transitions
 
     moment = as_instant(now)
-    row = get_row(as_ref(feature))
-    newest_first = list_transitions(feature=row)
+    with snapshot():
+        row = get_row(as_ref(feature))
+        newest_first = list_transitions(feature=row)
+        graph, deleted = waiting_graph()
     history = Rows(reversed(newest_first))
-    graph, deleted = waiting_graph()
     waiting = graph.get(row.feature_number)
     states = {
         feature_label(abs(other)): "DELETED" if other in deleted else graph[other].status

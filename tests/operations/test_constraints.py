@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 import uuid
+from contextlib import nullcontext
 
 import pytest
 
@@ -18,6 +19,7 @@ from datapkg.errors import ConflictError, DatapkgError
 from datapkg.kit import fields as kit
 from datapkg.kit.database import transaction
 from datapkg.operations.bookkeeping import BOOKKEEPING
+from datapkg.scripts import ScriptCommand
 
 MODELS = [*registry.models(), *BOOKKEEPING]
 COLUMNS = [(model, field) for model in MODELS for field in model._meta.sorted_fields]
@@ -85,6 +87,9 @@ def row_for(db, model, /, **given):
             row[field.column_name] = None if field.null else put(db, field.rel_model)["id"]
         else:
             row[field.column_name] = valid(field)
+    if model is ScriptCommand and "model" in row and row["model"] is None and row["actor_type"] == "AI":
+        # The CHECK ties the two columns together.
+        row["model" if "model" not in given else "actor_type"] = "model-a" if "model" not in given else "USER"
     return row
 
 
@@ -92,7 +97,8 @@ def insert(db, model, row):
     """Insert a row with plain SQL, in a savepoint."""
     columns = ", ".join(f'"{column}"' for column in row)
     marks = ", ".join([db.dialect.param] * len(row))
-    with transaction():
+    gate = db.open_gate(model._meta.table_name) if model._meta.gated else nullcontext()
+    with transaction(), gate:
         db.change(f'INSERT INTO "{model._meta.table_name}" ({columns}) VALUES ({marks})', tuple(row.values()))
 
 

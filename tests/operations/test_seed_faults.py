@@ -20,6 +20,9 @@ WHOLE = {
     "definitions": 6,
     "runs": 2,
     "transcripts": 19,
+    "scripts": 1,
+    "script_commands": 10,
+    "script_elements": 5,
 }
 
 

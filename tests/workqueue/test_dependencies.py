@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from datapkg import workqueue
 from datapkg.errors import ConflictError, NotFoundError, ValidationError
-from datapkg.kit.database import current
+from datapkg.kit.database import current, transaction
 from datapkg.testing.factories import make_feature
 
 
@@ -181,3 +182,29 @@ def test_completing_while_dependencies_are_added_keeps_the_counts(db):
     assert workqueue.verify_counts() == []
     assert workqueue.get_feature(100).unmet_dependencies == 0
     assert current().fetch("SELECT count(*) FROM feature_queue WHERE unmet_dependencies > 0", ())[0][0] == 0
+
+
+@pytest.mark.datapkg_commits
+def test_completing_while_the_dependency_is_removed_keeps_the_count(db):
+    """A completion that waits for the removal takes nothing off what was counted without it."""
+    make_feature(), make_feature(draft=True), make_feature(depends_on_ids=[1, 2])
+    row = workqueue.claim_next("w")
+    removed = threading.Event()
+
+    def remove():
+        db.connect(reuse_if_open=True)
+        try:
+            with transaction():
+                workqueue.remove_dependency(3, depends_on=1)
+                removed.set()
+                time.sleep(0.3)  # for the completion to come upon the lock
+        finally:
+            db.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        removing = pool.submit(remove)
+        assert removed.wait(timeout=30)
+        workqueue.complete(row, claim_token=row.claim_token)
+        removing.result(timeout=30)
+    assert workqueue.verify_counts() == []
+    assert workqueue.get_feature(3).unmet_dependencies == 1

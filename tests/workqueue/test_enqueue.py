@@ -225,3 +225,11 @@ def test_a_refusal_inside_a_callers_transaction_leaves_the_rest(db):
             make_feature(feature_number=1)
         make_feature()
     assert [row.feature_number for row in workqueue.list_features()] == [2, 1]
+
+
+@pytest.mark.parametrize("rows", [5, None])
+def test_what_is_no_list_of_features_is_refused(db, rows):
+    """By name."""
+    with pytest.raises(ValidationError) as caught:
+        workqueue.enqueue_many(rows)
+    assert list(caught.value.errors) == ["rows"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -197,3 +198,24 @@ def test_reading_writes_nothing(db):
     workqueue.ready(), workqueue.blocked(), workqueue.plan(), workqueue.stats(), workqueue.explain(2)
     workqueue.verify_counts()
     assert current().fetch("SELECT id, updated_at FROM feature_queue ORDER BY id", ()) == before
+
+
+@pytest.mark.datapkg_commits
+def test_explaining_what_is_completed_meanwhile(db):
+    """It is explained as it was before or as it is after."""
+    workqueue.enqueue_many([{"name": "n", "category": "c", "test_steps": ""}] * 60)
+
+    def complete_all():
+        db.connect(reuse_if_open=True)
+        try:
+            while (row := workqueue.claim_next("w")) is not None:
+                workqueue.complete(row, claim_token=row.claim_token)
+        finally:
+            db.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        completing = pool.submit(complete_all)
+        seen = {workqueue.explain(number).status for number in range(1, 61) for _ in range(5)}
+        completing.result(timeout=60)
+    assert seen <= {"PENDING", "IN_PROGRESS", "COMPLETED"}
+    assert workqueue.explain(60).status == "COMPLETED"

@@ -253,7 +253,15 @@ def test_a_command_has_its_grace_period(db, grace, after, tmp_path):
 
 def test_a_command_that_is_none_is_refused():
     """Before anything is claimed."""
-    for given in ({"command": []}, {"command": ["true"], "grace": -1}):
+    for given in (
+        {"command": []},
+        {"command": "ls -l"},
+        {"command": [1]},
+        {"command": 5},
+        {"command": ["true"], "grace": -1},
+        {"command": ["true"], "grace": "5"},
+        {"command": ["true"], "grace": float("nan")},
+    ):
         with pytest.raises(ValidationError):
             workqueue.command_handler(**given)
 
@@ -289,3 +297,33 @@ def test_a_database_that_is_busy_is_waited_for_as_long_as_the_lease(db, datapkg_
             time.sleep(0.05)
         other.close()
         release(impatient)
+
+
+def test_what_a_stopped_command_leaves_behind_is_ended(db, tmp_path):
+    """The command ends at once, what it started ignores SIGTERM: neither outlives the claim."""
+    make_feature()
+    started, beats = tmp_path / "started", tmp_path / "beats"
+    child = (
+        "import pathlib, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"beats, started = pathlib.Path({str(beats)!r}), pathlib.Path({str(started)!r})\n"
+        "for beat in range(600):\n"
+        "    beats.write_text(str(beat))\n"
+        "    started.write_text('')\n"
+        "    time.sleep(0.05)\n"
+    )
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]).wait()"
+    report = workqueue.work(workqueue.command_handler(python(code), grace=0.3), stop=started.exists)
+    assert report.features == [("FEAT-001", "released")]
+    last = beats.read_text()
+    time.sleep(0.3)
+    assert beats.read_text() == last
+
+
+def test_the_end_of_a_log_longer_than_the_column_is_kept(db):
+    """Not all of it is read."""
+    make_feature()
+    code = "import sys; sys.stderr.write('x' * 50_000_000 + 'end')"
+    workqueue.work(workqueue.command_handler(python(code)), until="one")
+    row = workqueue.get_feature(1)
+    assert (row.status, len(row.execution_log), row.execution_log[-4:]) == ("COMPLETED", 10_000_000, "xend")

@@ -96,7 +96,9 @@ class Dialect(ABC):
     """Whether tables are declared STRICT."""
 
     @abstractmethod
-    def append_only_ddl(self, table: str, *, keys: Sequence[Sequence[str]], rowid: bool) -> list[str]:
+    def append_only_ddl(
+        self, table: str, *, keys: Sequence[Sequence[str]], rowid: bool, inserts: bool = False
+    ) -> list[str]:
         """Statements that make a table append-only except behind its open gate.
 
         Args:
@@ -104,10 +106,11 @@ class Dialect(ABC):
             keys: the column lists of its primary key and unique constraints, for engines whose
                 ``INSERT OR REPLACE`` would otherwise delete silently.
             rowid: whether such an engine gives the table a hidden key too.
+            inserts: whether rows too can be inserted only behind the gate.
         """
 
     @abstractmethod
-    def trigger_names(self, table: str) -> list[str]:
+    def trigger_names(self, table: str, *, inserts: bool = False) -> list[str]:
         """The names of the triggers that :meth:`append_only_ddl` makes."""
 
     @abstractmethod

@@ -83,16 +83,18 @@ WHERE c.contype = 'f' AND c.confrelid = to_regclass(quote_ident(%s)) AND c.confd
         # NaN is above every number, so the bound refuses it too.
         return [f"{column} = round({column}, {scale})", f"abs({column}) < {10 ** (max_digits - scale)}"]
 
-    def append_only_ddl(self, table: str, *, keys: Sequence[Sequence[str]], rowid: bool) -> list[str]:
+    def append_only_ddl(
+        self, table: str, *, keys: Sequence[Sequence[str]], rowid: bool, inserts: bool = False
+    ) -> list[str]:
         """Statements that make a table append-only except behind its open gate."""
-        change, truncate = self.trigger_names(table)
+        change, truncate, *gate = self.trigger_names(table, inserts=inserts)
         function = f"""CREATE OR REPLACE FUNCTION {GATE_FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF current_setting({literal(GATE_SETTING)}, true) IS DISTINCT FROM TG_TABLE_NAME::text THEN
     RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
       MESSAGE = concat('write gate: ', TG_TABLE_NAME, ' is append-only');
   END IF;
-  IF TG_OP = 'UPDATE' THEN RETURN NEW; END IF;
+  IF TG_OP IN ('INSERT', 'UPDATE') THEN RETURN NEW; END IF;
   RETURN OLD;
 END $$"""
         return [
@@ -101,11 +103,18 @@ END $$"""
             f"FOR EACH ROW EXECUTE FUNCTION {GATE_FUNCTION}()",
             f"CREATE TRIGGER {quote(truncate)} BEFORE TRUNCATE ON {quote(table)} "
             f"FOR EACH STATEMENT EXECUTE FUNCTION {GATE_FUNCTION}()",
+            # Once for a statement: asking for each row would make COPY slower.
+            *(
+                f"CREATE TRIGGER {quote(name)} BEFORE INSERT ON {quote(table)} "
+                f"FOR EACH STATEMENT EXECUTE FUNCTION {GATE_FUNCTION}()"
+                for name in gate
+            ),
         ]
 
-    def trigger_names(self, table: str) -> list[str]:
+    def trigger_names(self, table: str, *, inserts: bool = False) -> list[str]:
         """The names of the triggers that :meth:`append_only_ddl` makes."""
-        return [f"tg_{table}_change", f"tg_{table}_truncate"]
+        names = [f"tg_{table}_change", f"tg_{table}_truncate"]
+        return [*names, f"tg_{table}_insert"] if inserts else names
 
     def frozen_ddl(self, table: str, *, column: str, by_table: str, by_column: str) -> list[str]:
         """Statements that keep a column as it is for as long as another table's rows refer to the row."""

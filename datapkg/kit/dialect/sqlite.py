@@ -107,12 +107,14 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
         limit = 10**max_digits - 1
         return [f"{column} BETWEEN -{limit} AND {limit}"]
 
-    def append_only_ddl(self, table: str, *, keys: Sequence[Sequence[str]], rowid: bool) -> list[str]:
+    def append_only_ddl(
+        self, table: str, *, keys: Sequence[Sequence[str]], rowid: bool, inserts: bool = False
+    ) -> list[str]:
         """Statements that make a table append-only except behind its open gate."""
         # A client that did not register the function gets "no such function": it fails closed.
         closed = f"{GATE_FUNCTION}() IS NOT {literal(table)}"
         message = literal(f"write gate: {table} is append-only")
-        update, delete, insert = self.trigger_names(table)
+        update, delete, insert, *gate = self.trigger_names(table, inserts=inserts)
         # INSERT OR REPLACE deletes without firing DELETE triggers unless the client turned recursive_triggers on, as
         # ours do: for everybody else any insert over a row that is there is refused.
         replaces = "(SELECT recursive_triggers FROM pragma_recursive_triggers) = 0"
@@ -127,11 +129,13 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
             f"CREATE TRIGGER {quote(update)} BEFORE UPDATE ON {quote(table)} WHEN {closed} {refuse}",
             f"CREATE TRIGGER {quote(delete)} BEFORE DELETE ON {quote(table)} WHEN {closed} {refuse}",
             f"CREATE TRIGGER {quote(insert)} BEFORE INSERT ON {quote(table)} WHEN {replaces} AND ({clash}) {refuse}",
+            *(f"CREATE TRIGGER {quote(name)} BEFORE INSERT ON {quote(table)} WHEN {closed} {refuse}" for name in gate),
         ]
 
-    def trigger_names(self, table: str) -> list[str]:
+    def trigger_names(self, table: str, *, inserts: bool = False) -> list[str]:
         """The names of the triggers that :meth:`append_only_ddl` makes."""
-        return [f"tg_{table}_update", f"tg_{table}_delete", f"tg_{table}_replace"]
+        names = [f"tg_{table}_update", f"tg_{table}_delete", f"tg_{table}_replace"]
+        return [*names, f"tg_{table}_insert"] if inserts else names
 
     def frozen_ddl(self, table: str, *, column: str, by_table: str, by_column: str) -> list[str]:
         """Statements that keep a column as it is for as long as another table's rows refer to the row."""

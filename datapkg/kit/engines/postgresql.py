@@ -127,10 +127,12 @@ class PostgresMixin(KitDatabase):
 
     def _set_gate(self, table: str) -> None:
         super()._set_gate(table)
+        # datapkg: allow-write this is open_gate itself
         self.execute_sql("SELECT set_config('datapkg.gate', %s, true)", (table,))
 
     def _restore_gate(self, before: str | None) -> None:
         try:
+            # datapkg: allow-write this is open_gate itself, closing
             self.execute_sql("SELECT set_config('datapkg.gate', %s, true)", (before or "",))
         except Exception:
             # In a failed transaction nothing runs any more, and its end closes the gate anyway.

@@ -88,6 +88,7 @@ class _Entry:
     row: dict[str, Any]
     references: dict[str, tuple[str, Key]] = field(default_factory=dict)  # by field: table and key
     row_id: UUID | None = None  # once it is written
+    inserted: bool = False
     failed: bool = False  # it has a problem, its own or that of a row it refers to
 
     def refer_nowhere(self, field_name: str) -> None:
@@ -264,7 +265,13 @@ class Applier:
     def _upsert(self, entry: _Entry, writer: RowWriter, values: dict[str, object]) -> UUID:
         table, name = self.tables[entry.table], entry.table
         stored = self._stored(name, entry.key)
+        if stored is None and table.comes_with:
+            whole = self._entries.get(entry.references[table.comes_with])
+            if whole is None or not whole.inserted:
+                self.changes.append(SeedChange(name, shown(entry.key), "unchanged"))
+                return _NOWHERE
         if stored is None:
+            entry.inserted = True
             row_id = writer.insert(values)
             if not table.natural_key:
                 key = entry.key[0]

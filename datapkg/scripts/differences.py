@@ -1,0 +1,163 @@
+"""How two states of a script differ, for people and for programs."""
+
+from __future__ import annotations
+
+import difflib
+import html
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from datapkg.kit.database import snapshot
+from datapkg.kit.errors import ValidationError
+from datapkg.kit.results import Rows
+from datapkg.scripts.materializer import Element, split_text
+from datapkg.scripts.reading import ScriptState, at
+
+__all__ = ["ElementChange", "ScriptDiff", "diff"]
+
+
+@dataclass(frozen=True, slots=True)
+class ElementChange:
+    """What became of an element.
+
+    Attributes:
+        change: ``added``, ``removed``, ``edited`` or ``moved``; one that was edited and moved has two of these.
+        element_id: its key.
+        before, after: the element; None where it is not there.
+        position_before, position_after: its places.
+    """
+
+    change: str
+    element_id: str
+    before: Element | None = None
+    after: Element | None = None
+    position_before: int | None = None
+    position_after: int | None = None
+
+    def public(self) -> dict[str, object]:
+        """Return it as a dictionary."""
+        return {
+            "change": self.change,
+            "element_id": self.element_id,
+            "position_before": self.position_before,
+            "position_after": self.position_after,
+            "before": None if self.before is None else self.before.public(),
+            "after": None if self.after is None else self.after.public(),
+        }
+
+
+@dataclass(frozen=True)
+class ScriptDiff:
+    """The difference between two states of a script.
+
+    Attributes:
+        a, b: the states.
+        changes: what became of each element; those that stay as they are left out.
+    """
+
+    a: ScriptState = field(repr=False)
+    b: ScriptState = field(repr=False)
+    changes: Rows[ElementChange]
+
+    @property
+    def title(self) -> tuple[str, str] | None:
+        """The titles before and after, or None where they are equal."""
+        return None if self.a.title == self.b.title else (self.a.title, self.b.title)
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs."""
+        return not self.changes and self.title is None
+
+    @property
+    def unified(self) -> str:
+        """The texts' difference as ``diff -u`` writes it, the titles at its head."""
+        lines = difflib.unified_diff(
+            split_text(self.a.text),
+            split_text(self.b.text),
+            fromfile=f"{' '.join(self.a.title.split())} (sequence {self.a.sequence})",
+            tofile=f"{' '.join(self.b.title.split())} (sequence {self.b.sequence})",
+        )
+        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+    def public(self) -> dict[str, object]:
+        """Return it as a dictionary."""
+        return {
+            "script_id": self.a.script_id,
+            "a": {"sequence": self.a.sequence, "version": self.a.version, "title": self.a.title},
+            "b": {"sequence": self.b.sequence, "version": self.b.version, "title": self.b.title},
+            "changes": [change.public() for change in self.changes],
+            "unified": self.unified,
+        }
+
+    def __repr__(self) -> str:
+        return self.unified or "(no difference in the text)"
+
+    def _repr_html_(self) -> str:
+        return f"<pre style='line-height:1.3'>{html.escape(repr(self))}</pre>"
+
+
+def diff(script_id: UUID | str, a: int, b: int, *, by: str = "version") -> ScriptDiff:
+    """Compare two states of a script.
+
+    Args:
+        script_id: the script.
+        a: the number of the version before.
+        b: that of the version after; it may be the earlier one.
+        by: ``"version"``, or ``"sequence"`` where a and b are sequences of commands.
+
+    Raises:
+        NotFoundError: there is no such script, version or command.
+        ValidationError: an argument is not valid.
+    """
+    if by not in ("version", "sequence"):
+        raise ValidationError({"by": ["Must be version or sequence."]}, what="diff")
+    with snapshot():
+        if by == "version":
+            before, after = at(script_id, version=a), at(script_id, version=b)
+        else:
+            before, after = at(script_id, sequence=a), at(script_id, sequence=b)
+    return ScriptDiff(before, after, Rows(_changes(before.elements, after.elements)))
+
+
+def _changes(before: Sequence[Element], after: Sequence[Element]) -> list[ElementChange]:
+    places_before = {element.element_id: place for place, element in enumerate(before)}
+    places_after = {element.element_id: place for place, element in enumerate(after)}
+    found = [
+        ElementChange("removed", each.element_id, before=each, position_before=place)
+        for place, each in enumerate(before)
+        if each.element_id not in places_after
+    ]
+    stay = _staying([places_before[each.element_id] for each in after if each.element_id in places_before])
+    for place, each in enumerate(after):
+        was = places_before.get(each.element_id)
+        if was is None:
+            found.append(ElementChange("added", each.element_id, after=each, position_after=place))
+            continue
+        for change, applies in (("edited", each != before[was]), ("moved", was not in stay)):
+            if applies:
+                found.append(ElementChange(change, each.element_id, before[was], each, was, place))
+    return found
+
+
+def _staying(places: Sequence[int]) -> set[int]:
+    """Return the longest part of the places that is in order: the fewest others have moved."""
+    tails: list[int] = []  # the smallest end of an ordered part of each length
+    ends: list[int] = []  # which of the places that is
+    back: list[int] = []
+    for index, place in enumerate(places):
+        length = bisect_left(tails, place)
+        back.append(ends[length - 1] if length else -1)
+        if length == len(tails):
+            tails.append(place)
+            ends.append(index)
+        else:
+            tails[length], ends[length] = place, index
+    staying: set[int] = set()
+    index = ends[-1] if ends else -1
+    while index >= 0:
+        staying.add(places[index])
+        index = back[index]
+    return staying

@@ -1,0 +1,201 @@
+"""What is stored of a script: its row, commands, versions, elements, and its content at any command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from datapkg.kit.database import current
+from datapkg.kit.dialect import Dialect
+from datapkg.kit.errors import DatapkgError, DocumentError, NotFoundError
+from datapkg.kit.statements import Param, Statement
+from datapkg.scripts.materializer import NOTHING, Command, Content, Draft, Element, RefusedCommandError
+from datapkg.scripts.models import Script, ScriptCommand, ScriptVersion
+
+__all__ = [
+    "StoredElement",
+    "apply_stored",
+    "commands_between",
+    "content_at",
+    "lock_script",
+    "newest_version",
+    "replayed",
+    "script_by_id",
+    "stored_elements",
+    "version_at",
+]
+
+_PAGE = 500
+
+_script: Statement[Script] = Statement(lambda _: Script.select().where(Script.id == Param("id")), model=Script)
+_commands: Statement[ScriptCommand] = Statement(
+    lambda _: (
+        ScriptCommand.select()
+        .where(
+            (ScriptCommand.script == Param("script"))
+            & (ScriptCommand.sequence > Param("after"))
+            & (ScriptCommand.sequence <= Param("last"))
+        )
+        .order_by(ScriptCommand.sequence)
+        .limit(_PAGE)
+    ),
+    model=ScriptCommand,
+)
+_version: Statement[ScriptVersion] = Statement(
+    lambda _: (
+        ScriptVersion.select()
+        .where((ScriptVersion.script == Param("script")) & (ScriptVersion.through_sequence <= Param("sequence")))
+        .order_by(ScriptVersion.through_sequence.desc(), ScriptVersion.version_number.desc())
+        .limit(1)
+    ),
+    model=ScriptVersion,
+)
+
+
+def _newest(dialect: Dialect) -> tuple[str, list[Param]]:
+    return (
+        f"SELECT version_number, through_sequence FROM script_versions WHERE script_id = {dialect.param} "
+        "ORDER BY version_number DESC LIMIT 1",
+        [Param("script")],
+    )
+
+
+def _elements(dialect: Dialect) -> tuple[str, list[Param]]:
+    return (
+        "SELECT e.id, e.position, e.element_id, e.kind, e.text, p.name FROM script_elements AS e "
+        f"LEFT JOIN personas AS p ON p.id = e.persona_id WHERE e.script_id = {dialect.param} ORDER BY e.position",
+        [Param("script")],
+    )
+
+
+_newest_version: Statement[Any] = Statement(_newest)
+_stored_elements: Statement[Any] = Statement(_elements)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredElement:
+    """A row of ``script_elements``.
+
+    Attributes:
+        row_id: its key, as text.
+        position: its place.
+        element: what it says.
+    """
+
+    row_id: str
+    position: int
+    element: Element
+
+
+def script_by_id(key: UUID) -> Script:
+    """Return a script.
+
+    Raises:
+        NotFoundError: there is none with this key.
+    """
+    script = _script.one(id=str(key))
+    if script is None:
+        raise NotFoundError("script", key)
+    return script
+
+
+def lock_script(key: UUID) -> Script:
+    """Return a script that nobody else appends to until the caller's transaction ends.
+
+    Raises:
+        NotFoundError: there is none with this key.
+    """
+    query = Script.select().where(Script.id == key)
+    script: Script | None = (query.for_update() if current().dialect.for_update else query).first()
+    if script is None:
+        raise NotFoundError("script", key)
+    return script
+
+
+def commands_between(script_id: UUID, *, after: int, last: int) -> Iterator[ScriptCommand]:
+    """Yield a script's commands in order, a page at a time.
+
+    Args:
+        script_id: the script.
+        after: the sequence to begin behind.
+        last: the sequence to end with.
+    """
+    while page := _commands.all(script=str(script_id), after=after, last=last):
+        yield from page
+        after = page[-1].sequence
+
+
+def newest_version(script_id: UUID) -> tuple[int, int]:
+    """Return the number of a script's newest version and the sequence that it goes through; 0 and 0 for none."""
+    rows = _newest_version.tuples(script=str(script_id))
+    return (rows[0][0], rows[0][1]) if rows else (0, 0)
+
+
+def version_at(script_id: UUID, sequence: int) -> ScriptVersion | None:
+    """Return the newest version that goes through a sequence or an earlier one, or None."""
+    return _version.one(script=str(script_id), sequence=sequence)
+
+
+def stored_elements(script_id: UUID) -> list[StoredElement]:
+    """Return a script's elements as they are stored, by position."""
+    return [
+        StoredElement(row_id, position, Element(element_id, kind, text, persona))
+        for row_id, position, element_id, kind, text, persona in _stored_elements.tuples(script=str(script_id))
+    ]
+
+
+def replayed(command: ScriptCommand) -> Command:
+    """Return a stored command for the materializer.
+
+    Raises:
+        DocumentError: its payload cannot be read.
+        UnknownSchemaVersionError: its payload is newer than this code.
+    """
+    return Command(command.command_id, command.command_type, command.payload)
+
+
+def content_at(script_id: UUID, sequence: int) -> Content:
+    """Return a script's content right after a command: the nearest version before it, and the commands since.
+
+    Args:
+        script_id: the script.
+        sequence: the command's.
+
+    Raises:
+        DocumentError: a stored command does not fit those before it, or cannot be read.
+        UnknownSchemaVersionError: a document is newer than this code.
+    """
+    version = version_at(script_id, sequence)
+    start = NOTHING if version is None else Content.of_snapshot(version.snapshot)
+    through = 0 if version is None else version.through_sequence
+    if through == sequence:
+        return start
+    draft = Draft(start)
+    for command in commands_between(script_id, after=through, last=sequence):
+        apply_stored(draft, command)
+    return draft.content()
+
+
+def apply_stored(draft: Draft, command: ScriptCommand) -> None:
+    """Apply a stored command to what those before it made.
+
+    Raises:
+        DocumentError: it does not fit, which no command can that came through ``append``.
+    """
+    try:
+        draft.apply(replayed(command), at=lambda sequence: content_at(command.script_id, sequence))
+    except RefusedCommandError as error:
+        raise DocumentError(
+            "script-command",
+            f"command {command.sequence} of the script {command.script_id}: {error.why}",
+            path=error.field,
+        ) from error
+    except DatapkgError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # what schemas keep out, somebody wrote by hand
+        raise DocumentError(
+            "script-command",
+            f"command {command.sequence} of the script {command.script_id} lacks or has a wrong {error}",
+        ) from error

@@ -1,0 +1,135 @@
+"""Writing what is derived: versions and elements. Nothing else opens their gates."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from datapkg.kit import failpoints
+from datapkg.kit.database import current
+from datapkg.kit.models import new_id
+from datapkg.kit.statements import insert, insert_many
+from datapkg.scripts.history import StoredElement
+from datapkg.scripts.materializer import MATERIALIZER_VERSION, Content, Element
+from datapkg.scripts.models import Persona, ScriptElement, ScriptVersion
+
+__all__ = ["change_elements", "replace_elements", "write_version"]
+
+# More than any script has elements: rows step aside by this much, so that no two have one position meanwhile.
+_ASIDE = 2**30
+
+
+def write_version(script_id: UUID, *, number: int, through: int, content: Content, made: dt.datetime) -> ScriptVersion:
+    """Write a version inside the caller's transaction.
+
+    Args:
+        script_id: the script, locked.
+        number: the version's.
+        through: the last command that it covers.
+        content: what the commands make.
+        made: the instant.
+    """
+    snapshot = content.snapshot()
+    with current().open_gate("script_versions"):  # datapkg: allow-write the materializer
+        return insert(
+            ScriptVersion,
+            {
+                "script": script_id,
+                "version_number": number,
+                "through_sequence": through,
+                "snapshot": snapshot,
+                "content_hash": content.content_hash,
+                "materializer_version": MATERIALIZER_VERSION,
+                "created_at": made,
+            },
+        )
+
+
+def change_elements(
+    script_id: UUID, stored: Sequence[StoredElement], *, elements: Sequence[Element], made: dt.datetime
+) -> None:
+    """Bring the stored elements to a new state inside the caller's transaction; equal ones at both ends stay.
+
+    Args:
+        script_id: the script, locked.
+        stored: its elements as they are stored, by position.
+        elements: as they shall be.
+        made: the instant.
+    """
+    first = 0
+    shorter = min(len(stored), len(elements))
+    while first < shorter and stored[first].element == elements[first]:
+        first += 1
+    kept = 0
+    while kept < shorter - first and stored[-1 - kept].element == elements[-1 - kept]:
+        kept += 1
+    gone = stored[first : len(stored) - kept]
+    fresh = list(enumerate(elements))[first : len(elements) - kept]
+    if not gone and not fresh:
+        return
+    database = current()
+    p, key = database.dialect.param, str(script_id)
+    personas = _personas(script_id, (element for _, element in fresh))
+    with database.open_gate("script_elements"):  # datapkg: allow-write the materializer
+        if gone:
+            database.change(
+                f"DELETE FROM script_elements WHERE script_id = {p} AND position >= {p} AND position < {p}",
+                (key, first, first + len(gone)),
+            )
+        shift = len(elements) - len(stored)
+        if shift and kept:
+            move = f"UPDATE script_elements SET position = position + {p} WHERE script_id = {p} AND position >= {p}"
+            database.change(move, (_ASIDE, key, first + len(gone)))
+            database.change(move, (shift - _ASIDE, key, _ASIDE))
+        insert_many(ScriptElement, (_row(script_id, place, each, personas, made) for place, each in fresh))
+
+
+def replace_elements(script_id: UUID, elements: Sequence[Element], *, made: dt.datetime) -> None:
+    """Write all elements of a script anew inside the caller's transaction.
+
+    Args:
+        script_id: the script, locked.
+        elements: as they shall be.
+        made: the instant.
+    """
+    database = current()
+    personas = _personas(script_id, elements)
+    with database.open_gate("script_elements"):  # datapkg: allow-write the materializer
+        database.change(f"DELETE FROM script_elements WHERE script_id = {database.dialect.param}", (str(script_id),))
+        failpoints.reach("rebuild.mid_write")
+        insert_many(
+            ScriptElement, (_row(script_id, place, each, personas, made) for place, each in enumerate(elements))
+        )
+
+
+def _row(
+    script_id: UUID, position: int, element: Element, personas: dict[str, UUID], made: dt.datetime
+) -> dict[str, object]:
+    return {
+        "id": new_id(),
+        "script": script_id,
+        "position": position,
+        "element_id": element.element_id,
+        "kind": element.kind,
+        "text": element.text,
+        "persona": None if element.persona is None else personas[element.persona],
+        "created_at": made,
+    }
+
+
+def _personas(script_id: UUID, elements: Iterable[Element]) -> dict[str, UUID]:
+    """Return the keys of the personas that elements name; a persona that is not there yet is made."""
+    names = {element.persona for element in elements if element.persona is not None}
+    if not names:
+        return {}
+    found = _by_name(script_id)
+    missing = sorted(names - found.keys())
+    if missing:
+        insert_many(Persona, ({"script": script_id, "name": name} for name in missing), unless=("script", "name"))
+        found = _by_name(script_id)
+    return found
+
+
+def _by_name(script_id: UUID) -> dict[str, UUID]:
+    return {persona.name: persona.id for persona in Persona.select().where(Persona.script == script_id)}

@@ -1,0 +1,124 @@
+"""Real processes: eight that append to one script, and one that is killed at each failpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from datapkg import scripts
+from datapkg.kit.database import current
+from datapkg.kit.failpoints import FAILPOINTS
+from datapkg.testing.factories import make_script
+
+APPEND = """
+import json, sys
+from datapkg import scripts
+from datapkg.errors import StaleWriteError
+from datapkg.kit import database
+database.bind(sys.argv[1], busy_timeout=60.0, retries=20)
+sys.stdin.readline()
+expected, lost = 1, 0
+for number in range(10):
+    line = {"command_type": "INSERT_ELEMENT", "position": 0, "kind": "NOTE"}
+    commands = [{**line, "text": f"{sys.argv[3]}.{number}.{part}"} for part in range(2)]
+    while True:
+        try:
+            expected = scripts.append(
+                sys.argv[2], commands=commands, expected_sequence=expected, actor_type="USER").sequence
+            break
+        except StaleWriteError as error:
+            assert error.meta["actual_sequence"] > expected, error
+            expected, lost = error.meta["actual_sequence"], lost + 1
+print(json.dumps(lost))
+"""
+
+
+@pytest.mark.datapkg_commits
+def test_eight_processes_append_to_one_script(db, datapkg_url):
+    """No gap, nothing lost, and who came too late was told the actual sequence and went on from there."""
+    script = make_script()
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", APPEND, datapkg_url, str(script.id), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(8)
+    ]
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    printed = [worker.communicate(timeout=240)[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * 8
+    assert sum(map(json.loads, printed)) > 0
+    stored = scripts.get_script(script.id)
+    assert stored.current_sequence == 161
+    assert [each.sequence for each in scripts.list_commands(script.id, limit=1000)] == list(range(161, 0, -1))
+    texts = {element.text for element in scripts.at(script.id).elements}
+    assert texts == {f"{worker}.{number}.{part}" for worker in range(8) for number in range(10) for part in range(2)}
+    assert scripts.verify(script.id).ok
+
+
+WORK = """
+import sys
+from uuid import UUID
+from datapkg import scripts
+from datapkg.kit import database
+database.bind(sys.argv[1])
+script, step = sys.argv[2], sys.argv[3]
+if step == "append":
+    commands = [
+        {"command_type": "INSERT_ELEMENT", "position": 1, "kind": "NOTE", "text": "n", "persona": "P",
+         "command_id": str(UUID(int=1))},
+        {"command_type": "IMPORT", "text": "all new", "title": "New", "command_id": str(UUID(int=2))},
+    ]
+    scripts.append(script, commands=commands, expected_sequence=2, actor_type="USER")
+elif step == "materialize":
+    scripts.materialize(script)
+else:
+    scripts.rebuild_elements(script)
+"""
+TABLES = ("scripts", "script_commands", "script_feed", "script_versions", "script_elements", "personas")
+
+
+def stored(script):
+    """All that is stored of a script."""
+    row = scripts.get_script(script.id)
+    counts = [current().fetch(f"SELECT count(*) FROM {table}", ())[0][0] for table in TABLES]
+    return (row.title, row.current_sequence, row.current_version, scripts.at(script.id).text, counts)
+
+
+@pytest.mark.datapkg_commits
+@pytest.mark.parametrize(
+    "failpoint", [name for name in FAILPOINTS if name.split(".")[0] in ("append", "materialize", "rebuild")]
+)
+def test_killed_it_is_as_if_it_had_not_begun_and_then_it_is_whole(db, datapkg_url, failpoint):
+    """Nothing is written by the one that was killed; run again, all is there, once."""
+    step = failpoint.split(".")[0]
+    script = make_script(title="Old", text="a\nb\n")
+    title = {"command_type": "SET_TITLE", "title": "Older"}
+    scripts.append(script.id, commands=[title], expected_sequence=1, actor_type="USER")
+    before = stored(script)
+    command = [sys.executable, "-c", WORK, datapkg_url, str(script.id), step]
+    environment = {**os.environ, "DATAPKG_FAILPOINT": failpoint}
+    killed = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert stored(script) == before
+    assert scripts.verify().ok
+    for _ in range(2):  # the second time it is done already
+        again = subprocess.run(command, capture_output=True, text=True)
+        assert again.returncode == 0, again.stderr
+        assert scripts.verify().ok
+    after = stored(script)
+    if step == "append":
+        assert after == ("New", 4, 2, "all new", [1, 4, 4, 2, 1, 0])
+    elif step == "materialize":
+        assert after == (*before[:2], 2, before[3], [1, 2, 2, 2, 2, 0])
+    else:
+        assert after == before
