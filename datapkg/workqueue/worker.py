@@ -10,7 +10,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from datapkg.kit.database import current
@@ -192,7 +192,14 @@ def _process(feature: Feature, handler: Handler, lease: dt.timedelta, stop: Call
 
 
 def _outcome(returned: Outcome | str | None) -> Outcome:
-    return returned if isinstance(returned, Outcome) else Outcome(result_data=returned)
+    outcome = returned if isinstance(returned, Outcome) else Outcome(result_data=returned)
+    if outcome.state not in ("completed", "failed", "released"):
+        return Outcome(
+            state="failed", note=f"The handler returned the state {outcome.state!r}, which there is none of."
+        )
+    if outcome.note is not None and not isinstance(outcome.note, str):
+        return replace(outcome, note=str(outcome.note))
+    return outcome
 
 
 def _beat(job: Job, lease: dt.timedelta, done: threading.Event) -> None:

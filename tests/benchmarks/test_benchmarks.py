@@ -26,6 +26,14 @@ def benchmarks(monkeypatch):
         del sys.modules[name]
 
 
+def test_claims_are_measured_on_both_engines(benchmarks, tmp_path):
+    """A small queue gives a line for each engine, with every side's figure."""
+    written = tmp_path / "claims.md"
+    benchmarks("claims").main(["--counts", "200", "--rounds", "2", "--output", str(written)])
+    lines = [line for line in written.read_text().splitlines() if line.startswith(("| sqlite", "| postgresql"))]
+    assert [line.count("|") for line in lines] == [7, 7]
+
+
 SMALL = {"definitions": 120, "chain": 12, "tree": 30, "runs": 8, "scenarios": 3, "batch": 20, "transcripts": 40}
 
 

@@ -78,6 +78,16 @@ def test_what_a_handler_raises_is_a_failure(db, statuses, caplog):
     assert statuses(1)[-1][1].startswith("ValueError: bad � ? xxx")
 
 
+def test_an_outcome_that_makes_no_sense_is_a_failure(db, statuses):
+    """A state that there is none of is a failure that says so; a note that is no text is spelled out."""
+    make_feature(), make_feature()
+    outcomes = [Outcome(state="bogus"), Outcome(state="failed", note=5)]
+    report = workqueue.work(lambda job: outcomes.pop(0), until="drained")
+    assert (report.failed, report.completed) == (2, 0)
+    assert "'bogus'" in statuses(1)[-1][1]
+    assert statuses(2)[-1][1] == "5"
+
+
 def test_a_failure_may_be_tried_again(db):
     """While attempts are left."""
     make_feature(max_attempts=3)
