@@ -217,7 +217,7 @@ class FeatureTransition(Model):
         table_name = "feature_transitions"
         indexes = ((("feature_number", "id"), False),)
         append_only = True
-        written_by = "the functions of datapkg.workqueue that change a status"
+        written_by = "datapkg.workqueue.complete, or another function that changes a status"
 
 
 class ExecutionMetric(Model):
