@@ -156,12 +156,13 @@ class _Writer:
         self._find(fresh)
         made = now()
         missing = {name: content for name, content in fresh.items() if name not in self._scenarios}
-        rows = [
-            {"id": new_id(), "definition": self._definition, "name": name, "content": content, "created_at": made}
-            for name, content in missing.items()
-        ]
-        insert_many(Scenario, ({**row, "updated_at": made} for row in rows))
-        self._scenarios.update({str(row["name"]): (row["id"], row["content"]) for row in rows})  # type: ignore[misc]
+        keys = {name: new_id() for name in missing}
+        common = {"definition": self._definition, "created_at": made, "updated_at": made}
+        insert_many(
+            Scenario,
+            ({**common, "id": keys[name], "name": name, "content": content} for name, content in missing.items()),
+        )
+        self._scenarios.update({name: (keys[name], content) for name, content in missing.items()})
         self._choose([self._scenarios[name][0] for name in fresh])
 
     def _find(self, wanted: dict[str, object]) -> None:

@@ -1,10 +1,15 @@
-"""Where two JSON values differ."""
+"""Where two JSON values differ, and two rows that are compared by them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
-__all__ = ["ABSENT", "differences"]
+from datapkg.kit.results import Rows
+
+__all__ = ["ABSENT", "Diff", "differences", "row_of"]
 
 ABSENT = object()
 """Stands for a value that one side does not have."""
@@ -30,3 +35,39 @@ def differences(before: object, after: object, *, path: str = "") -> Iterator[tu
             yield from differences(before.get(key, ABSENT), after.get(key, ABSENT), path=below)
     elif before is ABSENT or after is ABSENT or before != after or isinstance(before, bool) != isinstance(after, bool):
         yield path, before, after
+
+
+def row_of(path: str, before: object, after: object) -> dict[str, Any]:
+    """Return a difference as a row for people: ``path``, ``change``, ``before`` and ``after``."""
+    return {
+        "path": path,
+        "change": "added" if before is ABSENT else "removed" if after is ABSENT else "changed",
+        "before": None if before is ABSENT else before,
+        "after": None if after is ABSENT else after,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """The differences from one row to another; a domain's own diffs inherit it.
+
+    Attributes:
+        a: the first row's key.
+        b: the second's.
+        changes: rows of ``path``, ``change`` (``added``, ``removed`` or ``changed``), ``before`` and ``after``.
+    """
+
+    a: UUID
+    b: UUID
+    changes: Rows[dict[str, Any]]
+
+    @property
+    def same(self) -> bool:
+        """Whether there is no difference."""
+        return not self.changes
+
+    def __repr__(self) -> str:
+        return repr(self.changes) if self.changes else "(no differences)"
+
+    def _repr_html_(self) -> str:
+        return self.changes._repr_html_() if self.changes else "<p>(no differences)</p>"

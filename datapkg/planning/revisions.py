@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from datapkg.kit import failpoints
 from datapkg.kit.database import current, run_in_transaction, snapshot
-from datapkg.kit.differences import ABSENT, differences
+from datapkg.kit.differences import ABSENT, Diff, differences, row_of
 from datapkg.kit.errors import ConflictError, NotFoundError
 from datapkg.kit.models import Model, new_id, now
 from datapkg.kit.results import Rows
@@ -157,30 +156,10 @@ def revise_scenario(scenario_id: UUID | str, *, name: str | None = None) -> Plan
     return revision
 
 
-@dataclass(frozen=True, slots=True)
-class ScenarioDiff:
-    """The differences from scenario ``a`` to scenario ``b``.
+class ScenarioDiff(Diff):
+    """The differences from scenario ``a`` to scenario ``b``."""
 
-    Attributes:
-        a: the first scenario's key.
-        b: the second's.
-        changes: rows of ``path``, ``change`` (``added``, ``removed`` or ``changed``), ``before`` and ``after``.
-    """
-
-    a: UUID
-    b: UUID
-    changes: Rows[dict[str, Any]]
-
-    @property
-    def same(self) -> bool:
-        """Whether there is no difference."""
-        return not self.changes
-
-    def __repr__(self) -> str:
-        return repr(self.changes) if self.changes else "(no differences)"
-
-    def _repr_html_(self) -> str:
-        return self.changes._repr_html_() if self.changes else "<p>(no differences)</p>"
+    __slots__ = ()
 
 
 def diff_scenarios(a: UUID | str, b: UUID | str) -> ScenarioDiff:
@@ -204,21 +183,15 @@ def diff_scenarios(a: UUID | str, b: UUID | str) -> ScenarioDiff:
 
 def _rows_of(path: str, before: object, after: object) -> Iterator[dict[str, Any]]:
     """Yield a row for each figure, also where a whole row of the ledger is on one side only."""
-    change = "added" if before is ABSENT else "removed" if after is ABSENT else "changed"
     whole = after if before is ABSENT else before
     if isinstance(whole, Mapping):
         for key in sorted(whole):
             sides = (ABSENT, whole[key]) if before is ABSENT else (whole[key], ABSENT)
             yield from _rows_of(f"{path}.{key}", *sides)
         return
-    if change != "changed" and whole is None:
+    if whole is None and (before is ABSENT or after is ABSENT):
         return  # a note or a P90 that was not there
-    yield {
-        "path": path,
-        "change": change,
-        "before": None if before is ABSENT else before,
-        "after": None if after is ABSENT else after,
-    }
+    yield row_of(path, before, after)
 
 
 def _initiative_names(*ledgers: Ledger) -> dict[UUID, str]:
