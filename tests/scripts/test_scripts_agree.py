@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import ExitStack
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
@@ -62,6 +63,10 @@ class Both(RuleBasedStateMachine):
                 made = scripts.create_script(make_user().id, title="T", text="x\ny", command_id=UUID(int=99))
             self.sides.append((database, made.id))
         self.number = 1000
+        # Once for sure in every history, whatever is drawn.
+        self.append_stale(1, "t")
+        self.append_reused("tt")
+        self.append([({"command_type": "SET_TITLE", "title": ""}, None)])
 
     def both(self, action):
         """Do it on each engine and compare what comes of it."""
@@ -77,21 +82,40 @@ class Both(RuleBasedStateMachine):
         self.outcomes[results[0][0]] += 1
         return results[0]
 
-    @rule(batch=st.lists(st.tuples(COMMAND, IDS), min_size=1, max_size=3), off=st.sampled_from([0, 0, 0, 0, 1]))
-    def append(self, batch, off):
-        """Some commands, at times with keys used before, at times with a stale sequence."""
+    @rule(batch=st.lists(st.tuples(COMMAND, IDS), min_size=1, max_size=3))
+    def append(self, batch):
+        """Some commands, at times with keys used before."""
         commands = []
         for command, key in batch:
             self.number += 1
             commands.append({**command, "command_id": str(UUID(int=key or self.number))})
 
         def work(key):
-            expected = scripts.get_script(key).current_sequence + off
+            expected = scripts.get_script(key).current_sequence
             done = scripts.append(key, commands=commands, expected_sequence=expected, actor_type="USER")
             return done.first_sequence, done.sequence, done.repeated
 
         self.both(work)
         self.look()
+
+    @rule(off=st.sampled_from([-1, 1]), title=TEXT)
+    def append_stale(self, off, title):
+        """A command that expects another sequence than there is."""
+        self.both(lambda key: self.titled(key, title, off=off))
+
+    @rule(title=st.text(min_size=2, max_size=6))
+    def append_reused(self, title):
+        """Another command with the first command's key."""
+        self.both(lambda key: self.titled(key, title, command_id=str(UUID(int=99))))
+
+    @staticmethod
+    def titled(key, title, *, off=0, command_id=None):
+        """Append a title."""
+        command = {"command_type": "SET_TITLE", "title": title}
+        if command_id is not None:
+            command["command_id"] = command_id
+        expected = scripts.get_script(key).current_sequence + off
+        return scripts.append(key, commands=[command], expected_sequence=expected, actor_type="USER").sequence
 
     @rule()
     def materialize(self):
@@ -129,10 +153,9 @@ class Both(RuleBasedStateMachine):
         self.stack.close()
 
 
-def test_both_engines_make_the_same_of_the_same_commands(datapkg_databases, db):
-    """Many generated histories, verified as a whole at the end of each."""
-    if db.dialect.name != "sqlite":
-        return  # both engines take part; once is enough
+@pytest.mark.datapkg_engines("sqlite")
+def test_both_engines_make_the_same_of_the_same_commands(datapkg_databases):
+    """Many generated histories, verified as a whole at the end of each; both engines take part in the one test."""
     seen: Counter[str] = Counter()
 
     class Engines(Both):
@@ -150,4 +173,4 @@ def test_both_engines_make_the_same_of_the_same_commands(datapkg_databases, db):
         ),
     )
     # A comparison of nothing but refusals would say little.
-    assert seen["done"] > 300 and seen["validation"] > 30 and seen["conflict"] > 0 and seen["stale_write"] > 0, seen
+    assert seen["done"] > 150 and all(seen[code] >= 25 for code in ("validation", "conflict", "stale_write")), seen
