@@ -1,4 +1,4 @@
-"""Scripts: commands, the versions and elements derived from them, personas, and chat messages."""
+"""Scripts: commands, the versions, elements and pages derived from them, personas, and chat messages."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ def migrate(migrator: Any, database: Any, *, fake: bool = False) -> None:
                 "EDIT_ELEMENT",
                 "MOVE_ELEMENT",
                 "REMOVE_ELEMENT",
+                "START_PAGE",
+                "SET_PAGE_TITLE",
+                "MOVE_PAGE",
+                "REMOVE_PAGE",
                 "IMPORT",
                 "REVERT",
             )
@@ -110,6 +114,20 @@ def migrate(migrator: Any, database: Any, *, fake: bool = False) -> None:
             gated = True
 
     @migrator.create_model
+    class ScriptPage(Model):
+        script = ForeignKey(Script, on_delete="RESTRICT", index=False)
+        position = IntegerField(min=0)
+        page_id = UUIDField()
+        title = TextField(max_length=500, min_length=1, null=True)
+        first_position = IntegerField(min=0)
+
+        class Meta:
+            table_name = "script_pages"
+            indexes = ((("script", "position"), True), (("script", "page_id"), True))
+            append_only = True
+            gated = True
+
+    @migrator.create_model
     class ChatMessage(Model):
         session = ForeignKey(sessions, on_delete="SET NULL", null=True)
         user = ForeignKey(users, on_delete="CASCADE", index=False)
@@ -138,6 +156,7 @@ def rollback(migrator: Any, database: Any, *, fake: bool = False) -> None:
     for table in (
         "backfill_progress",
         "chat_messages",
+        "script_pages",
         "script_elements",
         "personas",
         "script_versions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import hostile_places
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -195,6 +196,7 @@ PLACES = {
     "find by email": lambda text: (accounts.find_user_by_email(text), None),
     "flag subject": lambda text: (flags.is_enabled("missing", subject=text), False),
     "api key": lambda text: (accounts.authenticate_api_key(text), None),
+    **hostile_places.PLACES,
 }
 
 
@@ -217,7 +219,7 @@ def test_hostile_text_is_stored_faithfully_or_refused(db, place):
         attempt(place, text)
 
 
-@pytest.mark.parametrize("place", [place for place in PLACES if place != "email"])
+@pytest.mark.parametrize("place", [place for place in PLACES if place not in ("email", "no choice")])
 def test_any_text_is_stored_faithfully_or_refused(db, place):
     """The same for text that nobody thought of, lone surrogates and NUL among it."""
 

@@ -97,7 +97,7 @@ def _row(command: ScriptCommand) -> dict[str, Any]:
 def show_(
     settings: Settings, *, script_id: str, version: int | None, sequence: int | None, time: str | None, text: bool
 ) -> None:
-    """Show a script's title and elements, now or at an earlier moment.
+    """Show a script's title, pages and elements, now or at an earlier moment.
 
     \b
     Example:
@@ -165,6 +165,7 @@ def verify(settings: Settings, *, script_id: str | None) -> int:
         "commands": report.commands,
         "versions": report.versions,
         "elements": report.elements,
+        "pages": report.pages,
         "findings": [finding.public() for finding in report.findings],
     }
     well = f"All is well: {report.scripts} scripts, {report.commands} commands, {report.versions} versions."

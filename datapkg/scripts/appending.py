@@ -1,4 +1,4 @@
-"""Creating scripts and appending commands: commands, versions, elements and counters in one transaction."""
+"""Creating scripts and appending commands: commands, versions, elements, pages and counters in one transaction."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from datapkg.kit.models import new_id
 from datapkg.kit.results import Rows
 from datapkg.kit.statements import insert, insert_many
 from datapkg.scripts.batches import CheckedCommand, apply_batch, check_commands, refuse_other_payloads
-from datapkg.scripts.history import content_at, lock_script, newest_version, script_by_id, stored_elements, version_at
-from datapkg.scripts.materializer import Content
+from datapkg.scripts.contents import NOTHING
+from datapkg.scripts.history import content_at, lock_script, newest_version, script_by_id, stored_state
 from datapkg.scripts.models import Script, ScriptCommand, ScriptFeedEntry, ScriptVersion
-from datapkg.scripts.projection import change_elements, write_version
+from datapkg.scripts.projection import change_elements, change_pages, write_version
 
-__all__ = ["Appended", "append", "create_script", "materialize", "revert"]
+__all__ = ["Appended", "append", "create_script", "refuse_stranger", "revert"]
 
 logger = logging.getLogger(__name__)
 
@@ -144,11 +144,16 @@ def append(
 
     - ``SET_TITLE``: ``title``
     - ``INSERT_ELEMENT``: ``position`` (0 for the front, the number of elements for the end), ``kind``, ``text``, and
-      optionally ``element_id`` and ``persona``
+      optionally ``element_id``, ``persona``, and ``page_id``, with which ``position`` counts within that page
     - ``EDIT_ELEMENT``: ``element_id``, and some of ``kind``, ``text``, ``persona``
-    - ``MOVE_ELEMENT``: ``element_id``, ``position`` (where it stands afterwards)
+    - ``MOVE_ELEMENT``: ``element_id``, ``position`` (where it stands afterwards), and optionally ``page_id``, likewise
     - ``REMOVE_ELEMENT``: ``element_id``
-    - ``IMPORT``: either ``text`` or ``elements``, in place of all that is there, and optionally ``title``
+    - ``START_PAGE``: ``position`` (of the element that it begins with), and optionally ``page_id`` and ``title``
+    - ``SET_PAGE_TITLE``: ``page_id``, ``title`` (None for none)
+    - ``MOVE_PAGE``: ``page_id``, ``position`` (among the pages); its elements go with it
+    - ``REMOVE_PAGE``: ``page_id``, and optionally ``keep_elements``, with which they go to the page before it
+    - ``IMPORT``: either ``text`` or ``elements``, in place of all that is there, and optionally ``title``; with
+      ``elements`` also ``pages``, each with its ``length`` and optionally ``page_id`` and ``title``
     - ``REVERT``: ``to_sequence``, an earlier command; the script is again as it was right after it
 
     With a ``command_id`` in each, the same batch can be sent again after a lost answer: it is recognised, whatever
@@ -315,10 +320,9 @@ def _write(script: Script, batch: Sequence[CheckedCommand], made: dt.datetime) -
     made = max(made, script.updated_at)  # so that the past can be asked for by time, whatever the writers' clocks say
     first = script.current_sequence + 1
     number, through = newest_version(script.id) if script.current_sequence else (0, 0)
-    stored = stored_elements(script.id) if script.current_sequence else []
-    before = Content(script.title if script.current_sequence else "", tuple(row.element for row in stored))
+    stored = stored_state(script) if script.current_sequence else None
     after, versions = apply_batch(
-        before,
+        NOTHING if stored is None else stored.content,
         [each.command for each in batch],
         sequence=script.current_sequence,
         last_version=through,
@@ -345,7 +349,9 @@ def _write(script: Script, batch: Sequence[CheckedCommand], made: dt.datetime) -
     for place, (sequence, content) in enumerate(versions, start=1):
         write_version(script.id, number=number + place, through=sequence, content=content, made=made)
     failpoints.reach("append.after_snapshot")
-    change_elements(script.id, stored, elements=after.elements, made=made)
+    change_elements(script.id, stored.elements if stored else (), elements=after.elements, made=made)
+    failpoints.reach("append.after_elements")
+    change_pages(script.id, stored.pages if stored else [], content=after, made=made)
     last = script.current_sequence + len(rows)
     Script.update(
         title=after.title, current_sequence=last, current_version=number + len(versions), updated_at=made
@@ -353,43 +359,3 @@ def _write(script: Script, batch: Sequence[CheckedCommand], made: dt.datetime) -
     failpoints.reach("append.before_commit")
     written = _stored(batch)
     return Appended(script.id, first, last, Rows(written[each.command.command_id] for each in batch))
-
-
-def materialize(
-    script_id: UUID | str, *, owner_id: UUID | str | None = None, now: dt.datetime | None = None
-) -> ScriptVersion:
-    """Return the version of a script's newest state, made now unless there is one.
-
-    Versions are made by the first command, by every import and revert, and after many commands anyway; this makes one
-    where a person would, say when a draft is handed in.
-
-    Args:
-        script_id: which script.
-        owner_id: on whose behalf, as for :func:`append`.
-        now: the present, for tests.
-
-    Raises:
-        NotFoundError: there is no such script.
-        ConflictError: it belongs to somebody else.
-    """
-    key, made = as_id(script_id, "script_id"), as_instant(now)
-    owner = None if owner_id is None else as_id(owner_id, "owner_id")
-
-    @run_in_transaction
-    def work() -> ScriptVersion:
-        script = lock_script(key)
-        refuse_stranger(script, owner)
-        number, through = newest_version(key)
-        if through == script.current_sequence and number:
-            found = version_at(key, through)
-            assert found is not None, "the script is locked"
-            return found
-        content = Content(script.title, tuple(row.element for row in stored_elements(key)))
-        moment = max(made, script.updated_at)
-        version = write_version(key, number=number + 1, through=script.current_sequence, content=content, made=moment)
-        failpoints.reach("materialize.after_snapshot")
-        Script.update(current_version=number + 1, updated_at=moment).where(Script.id == key).execute()
-        failpoints.reach("materialize.before_commit")
-        return version
-
-    return work()

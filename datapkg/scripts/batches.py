@@ -9,7 +9,8 @@ from uuid import UUID
 from datapkg.kit.errors import ConflictError, ValidationError
 from datapkg.kit.jsontext import Encoded
 from datapkg.kit.models import new_id
-from datapkg.scripts.materializer import Command, Content, Draft, RefusedCommandError, checkpoint_due, element_key
+from datapkg.scripts.contents import Content, RefusedCommandError
+from datapkg.scripts.materializer import Command, Draft, checkpoint_due, element_key, page_key
 from datapkg.scripts.models import ScriptCommand
 
 __all__ = ["MOST_COMMANDS", "Applied", "CheckedCommand", "apply_batch", "check_commands", "refuse_other_payloads"]
@@ -102,10 +103,17 @@ def _checked(given: object) -> CheckedCommand:
     elif kind == "IMPORT":
         if ("text" in payload) == ("elements" in payload):
             raise ValidationError({"_schema": ["Give either text or elements."]})
-        for place, each in enumerate(payload.get("elements", ())):
-            each["element_id"] = str(each.get("element_id") or element_key(key, place))
-    if isinstance(payload.get("element_id"), UUID):
-        payload["element_id"] = str(payload["element_id"])
+        if "pages" in payload and "elements" not in payload:
+            raise ValidationError({"pages": ["Give them with elements, not with a text."]})
+        # New mappings: what was loaded may be the caller's own.
+        for part, name, make in (("elements", "element_id", element_key), ("pages", "page_id", page_key)):
+            if part in payload:
+                payload[part] = [
+                    {**each, name: str(each.get(name) or make(key, place))} for place, each in enumerate(payload[part])
+                ]
+    elif kind == "START_PAGE":
+        payload.setdefault("page_id", page_key(key))
+    payload.update({name: str(payload[name]) for name in ("element_id", "page_id") if name in payload})
     text: Encoded = ScriptCommand.payload.encode(payload)
     command = Command(key, values["command_type"], payload)
     return CheckedCommand(command, text, values["actor_type"], values.get("actor_id"), values.get("model"))

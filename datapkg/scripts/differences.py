@@ -12,10 +12,11 @@ from uuid import UUID
 from datapkg.kit.database import snapshot
 from datapkg.kit.errors import ValidationError
 from datapkg.kit.results import Rows
-from datapkg.scripts.materializer import Element, split_text
+from datapkg.scripts.contents import Element, Page
+from datapkg.scripts.materializer import split_text
 from datapkg.scripts.reading import ScriptState, at
 
-__all__ = ["ElementChange", "ScriptDiff", "diff"]
+__all__ = ["ElementChange", "PageChange", "ScriptDiff", "diff"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,36 @@ class ElementChange:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class PageChange:
+    """What became of a page.
+
+    Attributes:
+        change: ``added``, ``removed``, ``titled``, ``resized`` or ``moved``; a page may have several of the last three.
+        page_id: its key.
+        before, after: the page; None where it is not there.
+        position_before, position_after: its places among the pages.
+    """
+
+    change: str
+    page_id: str
+    before: Page | None = None
+    after: Page | None = None
+    position_before: int | None = None
+    position_after: int | None = None
+
+    def public(self) -> dict[str, object]:
+        """Return it as a dictionary."""
+        return {
+            "change": self.change,
+            "page_id": self.page_id,
+            "position_before": self.position_before,
+            "position_after": self.position_after,
+            "before": None if self.before is None else self.before.public(),
+            "after": None if self.after is None else self.after.public(),
+        }
+
+
 @dataclass(frozen=True)
 class ScriptDiff:
     """The difference between two states of a script.
@@ -55,11 +86,14 @@ class ScriptDiff:
     Attributes:
         a, b: the states.
         changes: what became of each element; those that stay as they are left out.
+        page_changes: what became of each page, likewise. An element that goes to another page and is still between
+            the same elements is told by the sizes of the two pages alone.
     """
 
     a: ScriptState = field(repr=False)
     b: ScriptState = field(repr=False)
     changes: Rows[ElementChange]
+    page_changes: Rows[PageChange] = field(default_factory=Rows)
 
     @property
     def title(self) -> tuple[str, str] | None:
@@ -69,7 +103,7 @@ class ScriptDiff:
     @property
     def same(self) -> bool:
         """Whether nothing differs."""
-        return not self.changes and self.title is None
+        return not self.changes and not self.page_changes and self.title is None
 
     @property
     def unified(self) -> str:
@@ -89,6 +123,7 @@ class ScriptDiff:
             "a": {"sequence": self.a.sequence, "version": self.a.version, "title": self.a.title},
             "b": {"sequence": self.b.sequence, "version": self.b.version, "title": self.b.title},
             "changes": [change.public() for change in self.changes],
+            "page_changes": [change.public() for change in self.page_changes],
             "unified": self.unified,
         }
 
@@ -119,7 +154,8 @@ def diff(script_id: UUID | str, a: int, b: int, *, by: str = "version") -> Scrip
             before, after = at(script_id, version=a), at(script_id, version=b)
         else:
             before, after = at(script_id, sequence=a), at(script_id, sequence=b)
-    return ScriptDiff(before, after, Rows(_changes(before.elements, after.elements)))
+    changes = Rows(_changes(before.elements, after.elements))
+    return ScriptDiff(before, after, changes, Rows(_page_changes(before.pages, after.pages)))
 
 
 def _changes(before: Sequence[Element], after: Sequence[Element]) -> list[ElementChange]:
@@ -139,6 +175,31 @@ def _changes(before: Sequence[Element], after: Sequence[Element]) -> list[Elemen
         for change, applies in (("edited", each != before[was]), ("moved", was not in stay)):
             if applies:
                 found.append(ElementChange(change, each.element_id, before[was], each, was, place))
+    return found
+
+
+def _page_changes(before: Sequence[Page], after: Sequence[Page]) -> list[PageChange]:
+    places_before = {page.page_id: place for place, page in enumerate(before)}
+    there = {page.page_id for page in after}
+    found = [
+        PageChange("removed", each.page_id, before=each, position_before=place)
+        for place, each in enumerate(before)
+        if each.page_id not in there
+    ]
+    stay = _staying([places_before[each.page_id] for each in after if each.page_id in places_before])
+    for place, each in enumerate(after):
+        was = places_before.get(each.page_id)
+        if was is None:
+            found.append(PageChange("added", each.page_id, after=each, position_after=place))
+            continue
+        old = before[was]
+        for change, applies in (
+            ("titled", each.title != old.title),
+            ("resized", each.length != old.length),
+            ("moved", was not in stay),
+        ):
+            if applies:
+                found.append(PageChange(change, each.page_id, old, each, was, place))
     return found
 
 

@@ -12,6 +12,7 @@ from datapkg.scripts.models import (
     ScriptCommand,
     ScriptElement,
     ScriptFeedEntry,
+    ScriptPage,
     ScriptVersion,
 )
 
@@ -26,6 +27,7 @@ DOMAIN = Domain(
         ScriptVersion,
         Persona,
         ScriptElement,
+        ScriptPage,
         ChatMessage,
         BackfillProgress,
     ),
@@ -45,6 +47,7 @@ DOMAIN = Domain(
             (ScriptVersion, "VersionRow", ("script", "version_number")),
             (Persona, "PersonaRow", ("script", "name")),
             (ScriptElement, "ElementRow", ("script", "position")),
+            (ScriptPage, "PageRow", ("script", "position")),
             (ChatMessage, "MessageRow", ()),
         )
     ),

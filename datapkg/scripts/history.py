@@ -1,4 +1,4 @@
-"""What is stored of a script: its row, commands, versions, elements, and its content at any command."""
+"""What is stored of a script: its row, commands, versions, elements, pages, and its content at any command."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from datapkg.kit.database import current
 from datapkg.kit.dialect import Dialect
 from datapkg.kit.errors import DatapkgError, DocumentError, NotFoundError
 from datapkg.kit.statements import Param, Statement
-from datapkg.scripts.materializer import NOTHING, Command, Content, Draft, Element, RefusedCommandError
+from datapkg.scripts.contents import NOTHING, Content, Element, Page, RefusedCommandError
+from datapkg.scripts.materializer import Command, Draft
 from datapkg.scripts.models import Script, ScriptCommand, ScriptVersion
 
 __all__ = [
     "StoredElement",
+    "StoredPage",
+    "StoredState",
     "apply_stored",
     "commands_between",
     "content_at",
@@ -24,6 +27,8 @@ __all__ = [
     "replayed",
     "script_by_id",
     "stored_elements",
+    "stored_pages",
+    "stored_state",
     "version_at",
 ]
 
@@ -70,8 +75,17 @@ def _elements(dialect: Dialect) -> tuple[str, list[Param]]:
     )
 
 
+def _pages(dialect: Dialect) -> tuple[str, list[Param]]:
+    return (
+        f"SELECT position, page_id, title, first_position FROM script_pages WHERE script_id = {dialect.param} "
+        "ORDER BY position",
+        [Param("script")],
+    )
+
+
 _newest_version: Statement[Any] = Statement(_newest)
 _stored_elements: Statement[Any] = Statement(_elements)
+_stored_pages: Statement[Any] = Statement(_pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,51 @@ class StoredElement:
     row_id: str
     position: int
     element: Element
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A row of ``script_pages``.
+
+    Attributes:
+        position: its place among the pages.
+        page_id: its key, as text.
+        title: its heading.
+        first_position: the place of its first element.
+    """
+
+    position: int
+    page_id: str
+    title: str | None
+    first_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """A script's newest state as its rows tell it.
+
+    Attributes:
+        title: of the script's row.
+        elements: by position.
+        pages: by position.
+    """
+
+    title: str
+    elements: list[StoredElement]
+    pages: list[StoredPage]
+
+    @property
+    def content(self) -> Content:
+        """The same as a content; a page ends where the next one begins."""
+        ends = [*(page.first_position for page in self.pages[1:]), len(self.elements)]
+        return Content(
+            self.title,
+            tuple(row.element for row in self.elements),
+            tuple(
+                Page(page.page_id, page.title, end - page.first_position)
+                for page, end in zip(self.pages, ends, strict=False)
+            ),
+        )
 
 
 def script_by_id(key: UUID) -> Script:
@@ -144,6 +203,16 @@ def stored_elements(script_id: UUID) -> list[StoredElement]:
         StoredElement(row_id, position, Element(element_id, kind, text, persona))
         for row_id, position, element_id, kind, text, persona in _stored_elements.tuples(script=str(script_id))
     ]
+
+
+def stored_pages(script_id: UUID) -> list[StoredPage]:
+    """Return a script's pages as they are stored, by position."""
+    return [StoredPage(*row) for row in _stored_pages.tuples(script=str(script_id))]
+
+
+def stored_state(script: Script) -> StoredState:
+    """Return a script's newest state as it is stored, inside the caller's transaction or snapshot."""
+    return StoredState(script.title, stored_elements(script.id), stored_pages(script.id))
 
 
 def replayed(command: ScriptCommand) -> Command:

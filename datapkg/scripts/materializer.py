@@ -6,25 +6,22 @@ Replaying a script's commands from nothing always gives the same: keys that a co
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-from datapkg.kit.json_values import content_hash
+from datapkg.scripts.contents import NOTHING, Content, Element, Page, RefusedCommandError
+from datapkg.scripts.paging import MOST_PAGES, PageDraft
 
 __all__ = [
     "CHECKPOINT",
     "MATERIALIZER_VERSION",
-    "NOTHING",
     "Command",
-    "Content",
     "Draft",
-    "Element",
-    "RefusedCommandError",
     "apply",
     "checkpoint_due",
     "element_key",
+    "page_key",
     "split_text",
 ]
 
@@ -36,67 +33,6 @@ CHECKPOINT = 100
 
 MOST_ELEMENTS = 1_000_000
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """A part of a script.
-
-    Attributes:
-        element_id: the key that commands call it by, as text.
-        kind: one of ``ELEMENT_KINDS``.
-        text: what it says.
-        persona: the name of who speaks, if somebody does.
-    """
-
-    element_id: str
-    kind: str
-    text: str
-    persona: str | None = None
-
-    def public(self) -> dict[str, object]:
-        """Return it as a dictionary, the way a snapshot holds it."""
-        return {"element_id": self.element_id, "kind": self.kind, "text": self.text, "persona": self.persona}
-
-    def line(self) -> str:
-        """Return its part of the script's text: as it is, with a line end after what is not ``TEXT`` and has none."""
-        return self.text if self.kind == "TEXT" or self.text.endswith("\n") else self.text + "\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A script's title and elements at one moment.
-
-    Attributes:
-        title: empty before the first command.
-        elements: in their order.
-    """
-
-    title: str
-    elements: tuple[Element, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The whole text; an imported one letter for letter."""
-        return "".join(element.line() for element in self.elements)
-
-    def snapshot(self) -> dict[str, object]:
-        """Return the ``script-snapshot`` document."""
-        return {"title": self.title, "elements": [element.public() for element in self.elements]}
-
-    @property
-    def content_hash(self) -> str:
-        """SHA-256 of the canonical JSON of title and elements."""
-        return content_hash(self.snapshot())
-
-    @classmethod
-    def of_snapshot(cls, snapshot: Mapping[str, Any]) -> Content:
-        """Return the content that a ``script-snapshot`` document holds."""
-        return cls(snapshot["title"], tuple(_element(each) for each in snapshot["elements"]))
-
-
-NOTHING = Content("")
-"""A script before its first command."""
 
 
 class Command(NamedTuple):
@@ -113,23 +49,6 @@ class Command(NamedTuple):
     payload: Mapping[str, Any]
 
 
-class RefusedCommandError(Exception):
-    """A command that does not fit the content.
-
-    Attributes:
-        field: the part of the payload that is wrong.
-        why: one sentence.
-    """
-
-    def __init__(self, field: str, why: str) -> None:
-        self.field, self.why = field, why
-        super().__init__(f"{field}: {why}")
-
-
-def _element(values: Mapping[str, Any]) -> Element:
-    return Element(values["element_id"], values["kind"], values["text"], values.get("persona"))
-
-
 def element_key(command_id: UUID, place: int = 0) -> str:
     """Return the key of an element that a command makes without naming it.
 
@@ -138,6 +57,16 @@ def element_key(command_id: UUID, place: int = 0) -> str:
         place: which of its elements, from 0.
     """
     return str(uuid5(command_id, str(place)))
+
+
+def page_key(command_id: UUID, place: int = 0) -> str:
+    """Return the key of a page that a command makes without naming it.
+
+    Args:
+        command_id: the command.
+        place: which of its pages, from 0.
+    """
+    return str(uuid5(command_id, f"page {place}"))
 
 
 def split_text(text: str) -> list[str]:
@@ -156,13 +85,14 @@ class Draft:
         self.title = content.title
         self._order = [element.element_id for element in content.elements]
         self._elements = {element.element_id: element for element in content.elements}
+        self._pages = PageDraft(content.pages, len(self._order))
 
     def __len__(self) -> int:
         return len(self._order)
 
     def content(self) -> Content:
         """Return what the draft holds now."""
-        return Content(self.title, tuple(map(self._elements.__getitem__, self._order)))
+        return Content(self.title, tuple(map(self._elements.__getitem__, self._order)), self._pages.pages())
 
     def apply(self, command: Command, *, at: Callable[[int], Content]) -> None:
         """Change the draft as a command says, or leave it as it is.
@@ -189,19 +119,30 @@ class Draft:
                     payload.get("persona", old.persona),
                 )
             case "MOVE_ELEMENT":
-                key = self._there(payload)
-                self._within(payload["position"], len(self._order) - 1)
-                self._order.remove(key)
-                self._order.insert(payload["position"], key)
+                self._move(self._there(payload), payload)
             case "REMOVE_ELEMENT":
                 key = self._there(payload)
-                self._order.remove(key)
-                del self._elements[key]
+                place = self._order.index(key)
+                self._pages.take(place)
+                self._drop(place, 1)
+            case "START_PAGE":
+                self._pages.start(
+                    payload["page_id"], payload.get("title"), payload["position"], elements=len(self._order)
+                )
+            case "SET_PAGE_TITLE":
+                self._pages.set_title(payload["page_id"], payload["title"])
+            case "MOVE_PAGE":
+                was, length, now = self._pages.move_page(payload["page_id"], payload["position"])
+                moved = self._order[was : was + length]
+                del self._order[was : was + length]
+                self._order[now:now] = moved
+            case "REMOVE_PAGE":
+                keep = payload.get("keep_elements", False)
+                self._drop(*self._pages.remove(payload["page_id"], keep_elements=keep))
             case "IMPORT":
-                self._replace(payload.get("title", self.title), _imported(command))
+                self._replace(_imported(command, title=self.title))
             case "REVERT":
-                before = at(payload["to_sequence"])
-                self._replace(before.title, before.elements)
+                self._replace(at(payload["to_sequence"]))
             case _:
                 raise RefusedCommandError("command_type", f"There is no command {command.command_type!r}.")
 
@@ -211,36 +152,56 @@ class Draft:
             raise RefusedCommandError("element_id", f"The script has no element {key}.")
         return key
 
-    def _within(self, position: int, last: int) -> None:
-        if not 0 <= position <= last:
-            raise RefusedCommandError("position", f"The script's positions end at {last}.")
-
     def _insert(self, payload: Mapping[str, Any]) -> None:
         key = payload["element_id"]
         if key in self._elements:
             raise RefusedCommandError("element_id", f"The script has an element {key} already.")
         if len(self._order) >= MOST_ELEMENTS:
             raise RefusedCommandError("position", f"A script has {MOST_ELEMENTS:,} elements at the most.")
-        self._within(payload["position"], len(self._order))
-        self._order.insert(payload["position"], key)
-        self._elements[key] = _element(payload)
+        element = Element.of(payload)
+        place = self._pages.add(payload["position"], payload.get("page_id"), last=len(self._order))
+        self._order.insert(place, key)
+        self._elements[key] = element
 
-    def _replace(self, title: str, elements: Iterable[Element]) -> None:
-        given = list(elements)
+    def _move(self, key: str, payload: Mapping[str, Any]) -> None:
+        was = self._order.index(key)
+        place = self._pages.move(was, payload["position"], payload.get("page_id"), last=len(self._order) - 1)
+        del self._order[was]
+        self._order.insert(place, key)
+
+    def _drop(self, first: int, count: int) -> None:
+        for key in self._order[first : first + count]:
+            del self._elements[key]
+        del self._order[first : first + count]
+
+    def _replace(self, content: Content) -> None:
+        given, pages = content.elements, content.pages
         if len(given) > MOST_ELEMENTS:
             raise RefusedCommandError("text", f"A script has {MOST_ELEMENTS:,} elements at the most.")
         by_key = {element.element_id: element for element in given}
         if len(by_key) < len(given):
             raise RefusedCommandError("elements", "Two elements have the same key.")
-        self.title, self._elements, self._order = title, by_key, [element.element_id for element in given]
+        if len({page.page_id for page in pages}) < len(pages):
+            raise RefusedCommandError("pages", "Two pages have the same key.")
+        if len(pages) > MOST_PAGES:
+            raise RefusedCommandError("pages", f"A script has {MOST_PAGES:,} pages at the most.")
+        if sum(page.length for page in pages) > len(given):
+            raise RefusedCommandError("pages", f"More elements stand on them than the {len(given)} there are.")
+        self.title, self._elements, self._order = content.title, by_key, [element.element_id for element in given]
+        self._pages = PageDraft(pages, len(given))
 
 
-def _imported(command: Command) -> list[Element]:
+def _imported(command: Command, *, title: str) -> Content:
     payload = command.payload
+    title = payload.get("title", title)
     if "elements" in payload:
-        return [_element(each) for each in payload["elements"]]
+        return Content(
+            title, tuple(map(Element.of, payload["elements"])), tuple(map(Page.of, payload.get("pages", ())))
+        )
     lines = split_text(payload["text"])
-    return [Element(element_key(command.command_id, place), "TEXT", line) for place, line in enumerate(lines)]
+    return Content(
+        title, tuple(Element(element_key(command.command_id, place), "TEXT", line) for place, line in enumerate(lines))
+    )
 
 
 def _no_history(sequence: int) -> Content:

@@ -32,6 +32,7 @@ __all__ = [
     "ScriptCommand",
     "ScriptElement",
     "ScriptFeedEntry",
+    "ScriptPage",
     "ScriptVersion",
 ]
 
@@ -42,6 +43,10 @@ COMMAND_TYPES = (
     "EDIT_ELEMENT",
     "MOVE_ELEMENT",
     "REMOVE_ELEMENT",
+    "START_PAGE",
+    "SET_PAGE_TITLE",
+    "MOVE_PAGE",
+    "REMOVE_PAGE",
     "IMPORT",
     "REVERT",
 )
@@ -128,7 +133,7 @@ class ScriptVersion(Model):
         version_number: from 1 without a gap.
         through_sequence: the last command that it covers.
         snapshot: its ``script-snapshot`` document.
-        content_hash: SHA-256 of title and elements.
+        content_hash: SHA-256 of title, elements and pages.
         materializer_version: the version of the code that made it.
     """
 
@@ -194,6 +199,36 @@ class ScriptElement(Model):
     class Meta:
         table_name = "script_elements"
         indexes = ((("script", "position"), True), (("script", "element_id"), True))
+        append_only = True
+        gated = True
+        written_by = "datapkg.scripts.append"
+
+
+class ScriptPage(Model):
+    """A page of a script's newest state: a projection of the commands, written by the materializer alone.
+
+    An element stands on the page with the greatest ``position`` whose ``first_position`` is not beyond its own; on none
+    where there is no such page. So a page without elements begins where the next one does, or where the script ends.
+
+    Attributes:
+        script: which script.
+        position: its place among the script's pages, from 0 without a gap.
+        page_id: the key that commands call it by.
+        title: its heading.
+        first_position: the ``position`` of its first element.
+    """
+
+    script = ForeignKey(Script, on_delete="RESTRICT", index=False)
+    position = IntegerField(min=0)
+    page_id = UUIDField()
+    title = TextField(max_length=500, min_length=1, null=True)
+    first_position = IntegerField(min=0)
+
+    script_id: UUID
+
+    class Meta:
+        table_name = "script_pages"
+        indexes = ((("script", "position"), True), (("script", "page_id"), True))
         append_only = True
         gated = True
         written_by = "datapkg.scripts.append"

@@ -1,4 +1,4 @@
-"""Writing what is derived: versions and elements. Nothing else opens their gates."""
+"""Writing what is derived: versions, elements and pages. Nothing else opens their gates."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from datapkg.kit import failpoints
 from datapkg.kit.database import current
 from datapkg.kit.models import new_id
 from datapkg.kit.statements import insert, insert_many
-from datapkg.scripts.history import StoredElement
-from datapkg.scripts.materializer import MATERIALIZER_VERSION, Content, Element
-from datapkg.scripts.models import Persona, ScriptElement, ScriptVersion
+from datapkg.scripts.contents import Content, Element
+from datapkg.scripts.history import StoredElement, StoredPage
+from datapkg.scripts.materializer import MATERIALIZER_VERSION
+from datapkg.scripts.models import Persona, ScriptElement, ScriptPage, ScriptVersion
 
-__all__ = ["change_elements", "replace_elements", "write_version"]
+__all__ = ["change_elements", "change_pages", "expected_pages", "replace_elements", "replace_pages", "write_version"]
 
 # More than any script has elements: rows step aside by this much, so that no two have one position meanwhile.
 _ASIDE = 2**30
@@ -101,6 +102,87 @@ def replace_elements(script_id: UUID, elements: Sequence[Element], *, made: dt.d
         insert_many(
             ScriptElement, (_row(script_id, place, each, personas, made) for place, each in enumerate(elements))
         )
+
+
+def expected_pages(content: Content) -> list[StoredPage]:
+    """Return the pages of a content as they shall be stored."""
+    return [
+        StoredPage(place, page.page_id, page.title, first)
+        for place, (page, first) in enumerate(zip(content.pages, content.first_positions, strict=True))
+    ]
+
+
+def change_pages(script_id: UUID, stored: Sequence[StoredPage], *, content: Content, made: dt.datetime) -> None:
+    """Bring the stored pages to a new state inside the caller's transaction; those that only shift are kept.
+
+    Args:
+        script_id: the script, locked.
+        stored: its pages as they are stored, by position.
+        content: what the commands make.
+        made: the instant.
+    """
+    pages = expected_pages(content)
+    if stored == pages:
+        return
+    first = 0
+    shorter = min(len(stored), len(pages))
+    while first < shorter and stored[first] == pages[first]:
+        first += 1
+    by = len(pages) - len(stored)
+    elements_by = pages[-1].first_position - stored[-1].first_position if shorter else 0
+
+    def shifted(page: StoredPage) -> StoredPage:
+        return StoredPage(page.position + by, page.page_id, page.title, page.first_position + elements_by)
+
+    kept = 0
+    while kept < shorter - first and shifted(stored[-1 - kept]) == pages[-1 - kept]:
+        kept += 1
+    gone = len(stored) - kept - first
+    database = current()
+    p, key = database.dialect.param, str(script_id)
+    with database.open_gate("script_pages"):  # datapkg: allow-write the materializer
+        if gone:
+            database.change(
+                f"DELETE FROM script_pages WHERE script_id = {p} AND position >= {p} AND position < {p}",
+                (key, first, first + gone),
+            )
+        if kept and (by or elements_by):
+            move = (
+                f"UPDATE script_pages SET position = position + {p}, first_position = first_position + {p} "
+                f"WHERE script_id = {p} AND position >= {p}"
+            )
+            if by:
+                database.change(move, (_ASIDE, 0, key, first + gone))
+                database.change(move, (by - _ASIDE, elements_by, key, _ASIDE))
+            else:
+                database.change(move, (0, elements_by, key, first + gone))
+        insert_many(ScriptPage, (_page_row(script_id, page, made) for page in pages[first : len(pages) - kept]))
+
+
+def replace_pages(script_id: UUID, content: Content, *, made: dt.datetime) -> None:
+    """Write all pages of a script anew inside the caller's transaction.
+
+    Args:
+        script_id: the script, locked.
+        content: what the commands make.
+        made: the instant.
+    """
+    database = current()
+    with database.open_gate("script_pages"):  # datapkg: allow-write the materializer
+        database.change(f"DELETE FROM script_pages WHERE script_id = {database.dialect.param}", (str(script_id),))
+        insert_many(ScriptPage, (_page_row(script_id, page, made) for page in expected_pages(content)))
+
+
+def _page_row(script_id: UUID, page: StoredPage, made: dt.datetime) -> dict[str, object]:
+    return {
+        "id": new_id(),
+        "script": script_id,
+        "position": page.position,
+        "page_id": page.page_id,
+        "title": page.title,
+        "first_position": page.first_position,
+        "created_at": made,
+    }
 
 
 def _row(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datapkg.scripts.appending import Appended, append, create_script, materialize, revert
+from datapkg.scripts.appending import Appended, append, create_script, revert
 from datapkg.scripts.backfilling import BackfillReport, Violation, backfill, count_legacy_rows
+from datapkg.scripts.contents import Element, Page
 from datapkg.scripts.conversation import (
     create_persona,
     find_persona,
@@ -12,19 +13,20 @@ from datapkg.scripts.conversation import (
     list_personas,
     record_message,
 )
-from datapkg.scripts.differences import ElementChange, ScriptDiff, diff
+from datapkg.scripts.differences import ElementChange, PageChange, ScriptDiff, diff
 from datapkg.scripts.feed import FeedPage, commands_since
-from datapkg.scripts.materializer import Element
 from datapkg.scripts.reading import (
     ScriptState,
     at,
     find_script,
     get_script,
     list_commands,
+    list_pages,
     list_scripts,
     list_versions,
 )
 from datapkg.scripts.verification import Finding, VerifyReport, rebuild_elements, verify
+from datapkg.scripts.versions import materialize
 
 __all__ = [
     "Appended",
@@ -33,6 +35,8 @@ __all__ = [
     "ElementChange",
     "FeedPage",
     "Finding",
+    "Page",
+    "PageChange",
     "ScriptDiff",
     "ScriptState",
     "VerifyReport",
@@ -51,6 +55,7 @@ __all__ = [
     "get_script",
     "list_commands",
     "list_messages",
+    "list_pages",
     "list_personas",
     "list_scripts",
     "list_versions",

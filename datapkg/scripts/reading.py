@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from datapkg.kit.database import snapshot
@@ -11,11 +11,22 @@ from datapkg.kit.errors import NotFoundError, ValidationError
 from datapkg.kit.keys import as_id
 from datapkg.kit.pages import list_page
 from datapkg.kit.results import Rows, cell, html_table, text_table
-from datapkg.scripts.history import content_at, newest_version, script_by_id, stored_elements, version_at
-from datapkg.scripts.materializer import Content, Element
-from datapkg.scripts.models import Script, ScriptCommand, ScriptVersion
+from datapkg.scripts.contents import Content, Element, Page
+from datapkg.scripts.history import content_at, newest_version, script_by_id, stored_state, version_at
+from datapkg.scripts.models import Script, ScriptCommand, ScriptPage, ScriptVersion
 
-__all__ = ["ScriptState", "at", "find_script", "get_script", "list_commands", "list_scripts", "list_versions"]
+__all__ = [
+    "ScriptState",
+    "at",
+    "find_script",
+    "get_script",
+    "list_commands",
+    "list_pages",
+    "list_scripts",
+    "list_versions",
+]
+
+_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,7 @@ class ScriptState:
         elements: its elements, in their order.
         sequence: the command's sequence.
         version: the newest version that goes no further; more commands may have followed it.
+        pages: its pages, in their order; the elements before the first page stand on none.
     """
 
     script_id: UUID
@@ -35,6 +47,7 @@ class ScriptState:
     elements: Rows[Element]
     sequence: int
     version: int
+    pages: Rows[Page] = field(default_factory=Rows)
 
     @property
     def text(self) -> str:
@@ -43,31 +56,39 @@ class ScriptState:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of the canonical JSON of title and elements, as in ``script_versions``."""
+        """SHA-256 of the canonical JSON of title, elements and pages, as in ``script_versions``."""
         return self._content.content_hash
 
     @property
     def _content(self) -> Content:
-        return Content(self.title, tuple(self.elements))
+        return Content(self.title, tuple(self.elements), tuple(self.pages))
 
     def public(self) -> dict[str, object]:
-        """Return it as a dictionary, elements included."""
+        """Return it as a dictionary, elements and pages included."""
         return {
             "script_id": self.script_id,
             "title": self.title,
             "sequence": self.sequence,
             "version": self.version,
             "elements": [element.public() for element in self.elements],
+            "pages": [page.public() for page in self.pages],
         }
 
     def _rows(self) -> list[tuple[object, ...]]:
-        return [
-            (place, each.kind, each.persona, each.text.rstrip("\n")) for place, each in enumerate(self.elements[:100])
+        lines: list[tuple[int, int, tuple[object, ...]]] = [
+            (place, 1, (place, each.kind, each.persona, each.text.rstrip("\n")))
+            for place, each in enumerate(self.elements[:_SHOWN])
         ]
+        headings = [
+            (place, 0, (None, f"— page {number} —", None, page.title))
+            for number, (page, place) in enumerate(zip(self.pages, self._content.first_positions, strict=True), start=1)
+            if place < _SHOWN
+        ]
+        return [row for _, _, row in sorted([*lines, *headings[:_SHOWN]], key=lambda line: line[:2])]
 
     @property
     def _caption(self) -> str:
-        more = f", 100 of {len(self.elements)} elements shown" if len(self.elements) > 100 else ""
+        more = f", {_SHOWN} of {len(self.elements)} elements shown" if len(self.elements) > _SHOWN else ""
         return f"{cell(self.title)} (sequence {self.sequence}, version {self.version}{more})"
 
     def __repr__(self) -> str:
@@ -172,6 +193,28 @@ def list_versions(script_id: UUID | str, *, limit: int = 50, after: UUID | str |
     return Rows(query.order_by(ScriptVersion.version_number.desc()).limit(filters["limit"]))
 
 
+def list_pages(script_id: UUID | str, *, limit: int = 50, after: UUID | str | None = None) -> Rows[ScriptPage]:
+    """Return some of the pages that a script has now, in the script's order; ``at`` tells those of any moment.
+
+    Args:
+        script_id: the script.
+        limit: rows at the most, 1 to 1,000.
+        after: the ``page_id`` of the last one of the list before; rows are written anew when pages change.
+
+    Raises:
+        NotFoundError: there is no such script, or it has no such page.
+        ValidationError: an argument is not valid.
+    """
+    key, filters = _page(script_id, limit, after)
+    query = ScriptPage.select().where(ScriptPage.script == key)
+    if after is not None:
+        last = ScriptPage.select().where((ScriptPage.page_id == filters["after"]) & (ScriptPage.script == key)).first()
+        if last is None:
+            raise NotFoundError("page of the script", after)
+        query = query.where(ScriptPage.position > last.position)
+    return Rows(query.order_by(ScriptPage.position).limit(filters["limit"]))
+
+
 def _page(script_id: UUID | str, limit: int, after: UUID | str | None) -> tuple[UUID, dict[str, object]]:
     from datapkg.kit.schemas import load
     from datapkg.scripts import schemas
@@ -218,7 +261,7 @@ def at(
         script = script_by_id(key)
         through = _sequence(script, moment)
         if through == script.current_sequence:
-            content = Content(script.title, tuple(row.element for row in stored_elements(key)))
+            content = stored_state(script).content
             number = newest_version(key)[0]
         else:
             content = content_at(key, through)
@@ -226,7 +269,7 @@ def at(
             number = 0 if nearest is None else nearest.version_number
         if version is not None:
             number = version
-        return ScriptState(key, content.title, Rows(content.elements), through, number)
+        return ScriptState(key, content.title, Rows(content.elements), through, number, Rows(content.pages))
 
 
 def _sequence(script: Script, moment: dict[str, object]) -> int:

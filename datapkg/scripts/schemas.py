@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datapkg.kit.schemas import Choice, Integer, Json, List, Nested, Page, Schema, Text, Timestamp, Uuid
+from datapkg.kit.schemas import Boolean, Choice, Integer, Json, List, Nested, Page, Schema, Text, Timestamp, Uuid
 from datapkg.scripts.models import ACTOR_TYPES, CHAT_ROLES, COMMAND_TYPES, ELEMENT_KINDS
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "Moment",
     "NewMessage",
     "NewPersona",
+    "PageRow",
+    "PageSchema",
     "PayloadSchema",
     "PersonaFilters",
     "PersonaRow",
@@ -41,10 +43,18 @@ class ElementSchema(Schema):
     persona = Text(1, 200, allow_none=True)
 
 
+class PageSchema(Schema):
+    """One page: its key, heading and number of elements."""
+
+    page_id = Text(36, 36, required=True)
+    title = Text(1, 500, allow_none=True)
+    length = Integer(0, 1_000_000, required=True)
+
+
 class PayloadSchema(Schema):
     """Version 1 of ``script-command``; each command type needs some of these and takes no others."""
 
-    title = Text(1, 500)
+    title = Text(1, 500, allow_none=True)
     element_id = Text(36, 36)
     kind = Text(1, 20)
     text = Text(0, 10_000_000)
@@ -52,6 +62,9 @@ class PayloadSchema(Schema):
     position = Integer(0, 2**31 - 1)
     elements = List(Nested(ElementSchema), max=1_000_000)
     to_sequence = Integer(0, 2**31 - 1)
+    page_id = Text(36, 36)
+    pages = List(Nested(PageSchema), max=100_000)
+    keep_elements = Boolean()
 
 
 class SnapshotSchema(Schema):
@@ -59,6 +72,7 @@ class SnapshotSchema(Schema):
 
     title = Text(1, 500, required=True)
     elements = List(Nested(ElementSchema), required=True, max=1_000_000)
+    pages = List(Nested(PageSchema), max=100_000)
 
 
 class AnyCommand(Schema):
@@ -77,6 +91,7 @@ class _SetTitle(AnyCommand):
 
 class _InsertElement(AnyCommand):
     position = Integer(0, _SEQUENCE, required=True)
+    page_id = Uuid()
     element_id = Uuid()
     kind = Choice(ELEMENT_KINDS, required=True)
     text = Text(0, _TEXT, required=True)
@@ -93,10 +108,32 @@ class _EditElement(AnyCommand):
 class _MoveElement(AnyCommand):
     element_id = Uuid(required=True)
     position = Integer(0, _SEQUENCE, required=True)
+    page_id = Uuid()
 
 
 class _RemoveElement(AnyCommand):
     element_id = Uuid(required=True)
+
+
+class _StartPage(AnyCommand):
+    page_id = Uuid()
+    position = Integer(0, _SEQUENCE, required=True)
+    title = Text(1, 500, allow_none=True)
+
+
+class _SetPageTitle(AnyCommand):
+    page_id = Uuid(required=True)
+    title = Text(1, 500, required=True, allow_none=True)
+
+
+class _MovePage(AnyCommand):
+    page_id = Uuid(required=True)
+    position = Integer(0, _SEQUENCE, required=True)
+
+
+class _RemovePage(AnyCommand):
+    page_id = Uuid(required=True)
+    keep_elements = Boolean()
 
 
 class _ImportedElement(Schema):
@@ -106,10 +143,17 @@ class _ImportedElement(Schema):
     persona = Text(1, 200, allow_none=True)
 
 
+class _ImportedPage(Schema):
+    page_id = Uuid()
+    title = Text(1, 500, allow_none=True)
+    length = Integer(0, 1_000_000, required=True)
+
+
 class _Import(AnyCommand):
     title = Text(1, 500)
     text = Text(0, _TEXT)
     elements = List(Nested(_ImportedElement), max=1_000_000)
+    pages = List(Nested(_ImportedPage), max=100_000)
 
 
 class _Revert(AnyCommand):
@@ -122,6 +166,10 @@ COMMAND_SCHEMAS: dict[str, type[AnyCommand]] = {
     "EDIT_ELEMENT": _EditElement,
     "MOVE_ELEMENT": _MoveElement,
     "REMOVE_ELEMENT": _RemoveElement,
+    "START_PAGE": _StartPage,
+    "SET_PAGE_TITLE": _SetPageTitle,
+    "MOVE_PAGE": _MovePage,
+    "REMOVE_PAGE": _RemovePage,
     "IMPORT": _Import,
     "REVERT": _Revert,
 }
@@ -144,7 +192,7 @@ class ScriptFilters(Page):
 
 
 class History(Page):
-    """Where a page of a script's commands or versions starts."""
+    """Where a page of a list of a script's commands, versions or pages starts."""
 
 
 class FeedPage(Schema):
@@ -247,6 +295,16 @@ class ElementRow(Schema):
     kind = Choice(ELEMENT_KINDS, required=True)
     text = Text(0, _TEXT, required=True)
     persona = Uuid(allow_none=True)
+
+
+class PageRow(Schema):
+    """A page in a seed file."""
+
+    script = Uuid(required=True)
+    position = Integer(0, _SEQUENCE, required=True)
+    page_id = Uuid(required=True)
+    title = Text(1, 500, allow_none=True)
+    first_position = Integer(0, _SEQUENCE, required=True)
 
 
 class MessageRow(Schema):

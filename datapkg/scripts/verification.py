@@ -1,4 +1,4 @@
-"""Replaying commands from nothing: to prove that what is derived follows from them, and to derive elements anew."""
+"""Replaying commands from nothing: to prove that what is derived follows from them, and to derive it anew."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from datapkg.kit.keys import as_id
 from datapkg.kit.models import now
 from datapkg.kit.results import Rows
 from datapkg.scripts.appending import refuse_stranger
-from datapkg.scripts.history import commands_between, lock_script, replayed, stored_elements, version_at
-from datapkg.scripts.materializer import NOTHING, Content, Draft, RefusedCommandError
+from datapkg.scripts.contents import NOTHING, Content, RefusedCommandError
+from datapkg.scripts.history import commands_between, lock_script, replayed, stored_elements, stored_pages, version_at
+from datapkg.scripts.materializer import Draft
 from datapkg.scripts.models import Script, ScriptCommand, ScriptVersion
-from datapkg.scripts.projection import replace_elements
+from datapkg.scripts.projection import expected_pages, replace_elements, replace_pages
 
 __all__ = ["Finding", "VerifyReport", "rebuild_elements", "verify"]
 
@@ -32,7 +33,7 @@ class Finding:
 
     Attributes:
         script_id: the script.
-        check: ``command``, ``version``, ``element``, ``title``, ``counter`` or ``feed``.
+        check: ``command``, ``version``, ``element``, ``page``, ``title``, ``counter`` or ``feed``.
         place: which sequence, version number or position, if one.
         problem: one sentence.
     """
@@ -52,7 +53,7 @@ class VerifyReport:
     """What verifying found.
 
     Attributes:
-        scripts, commands, versions, elements: how many were looked at.
+        scripts, commands, versions, elements, pages: how many were looked at.
         findings: what is wrong; empty where all is well.
     """
 
@@ -61,6 +62,7 @@ class VerifyReport:
     versions: int
     elements: int
     findings: Rows[Finding]
+    pages: int = 0
 
     @property
     def ok(self) -> bool:
@@ -81,7 +83,7 @@ def verify(script_id: UUID | str | None = None) -> VerifyReport:
         NotFoundError: there is no such script.
     """
     keys = _keys() if script_id is None else iter((as_id(script_id, "script_id"),))
-    scripts = commands = versions = elements = 0
+    scripts = commands = versions = elements = pages = 0
     findings: Rows[Finding] = Rows()
     for key in keys:
         with snapshot():
@@ -93,8 +95,9 @@ def verify(script_id: UUID | str | None = None) -> VerifyReport:
         scripts, commands, versions, elements = (
             scripts + 1, commands + one.commands, versions + one.versions, elements + one.elements,
         )  # fmt: skip
+        pages += one.pages
         findings += one.findings
-    return VerifyReport(scripts, commands, versions, elements, findings)
+    return VerifyReport(scripts, commands, versions, elements, findings, pages)
 
 
 def _keys() -> Iterator[UUID]:
@@ -113,13 +116,13 @@ class _Verifier:
 
     Attributes:
         findings: what is wrong.
-        commands, versions, elements: how many were looked at.
+        commands, versions, elements, pages: how many were looked at.
     """
 
     def __init__(self, script: Script) -> None:
         self.script = script
         self.findings: list[Finding] = []
-        self.commands = self.versions = self.elements = 0
+        self.commands = self.versions = self.elements = self.pages = 0
         self._draft = Draft()
         self._last_number = self._last_through = 0
         self._wrong: set[int] = set()  # versions that replaying does not confirm, by number
@@ -247,6 +250,18 @@ class _Verifier:
                 )
                 break
 
+        self._compare_pages(content)
+
+    def _compare_pages(self, content: Content) -> None:
+        stored, expected = stored_pages(self.script.id), expected_pages(content)
+        self.pages += len(stored)
+        if len(stored) != len(expected):
+            self._find("page", None, f"There are {len(stored)} pages, not {len(expected)}.")
+        for row, page in zip(stored, expected, strict=False):
+            if row != page:
+                self._find("page", row.position, "It is not what the commands make; the following ones are not shown.")
+                break
+
     def _compare_feed(self) -> None:
         p = current().dialect.param
         ((missing,),) = current().fetch(
@@ -259,7 +274,7 @@ class _Verifier:
 
 
 def rebuild_elements(script_id: UUID | str, *, owner_id: UUID | str | None = None) -> int:
-    """Derive a script's elements, title and counters from its commands anew, and return how many elements there are.
+    """Derive a script's elements, pages, title and counters from its commands anew; return how many elements there are.
 
     For when somebody has changed them behind the store's back; versions are left as they are.
 
@@ -287,6 +302,7 @@ def rebuild_elements(script_id: UUID | str, *, owner_id: UUID | str | None = Non
         content = one.content()
         made = max(now(), script.updated_at)
         replace_elements(key, content.elements, made=made)
+        replace_pages(key, content, made=made)
         Script.update(
             title=content.title, current_sequence=one.commands, current_version=one.last_version, updated_at=made
         ).where(Script.id == key).execute()

@@ -34,6 +34,15 @@ def test_claims_are_measured_on_both_engines(benchmarks, tmp_path):
     assert [line.count("|") for line in lines] == [7, 7]
 
 
+def test_scripts_are_measured_on_both_engines(benchmarks, tmp_path):
+    """Every script gives a line with its figures; what is read is compared with the driver's rows on the way."""
+    written = tmp_path / "scripts.md"
+    given = ["--counts", "5", "120", "--elements", "4", "30", "--rounds", "1", "--output", str(written)]
+    benchmarks("scripts").main(given)
+    rows = [line.split(" | ") for line in written.read_text().splitlines() if line.startswith(("| sqlite", "| postgr"))]
+    assert [(row[1], row[2], len(row)) for row in rows] == [("5", "4", 8), ("120", "4", 8), ("5", "30", 8)] * 2
+
+
 SMALL = {"definitions": 120, "chain": 12, "tree": 30, "runs": 8, "scenarios": 3, "batch": 20, "transcripts": 40}
 
 

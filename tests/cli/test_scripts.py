@@ -35,7 +35,11 @@ def test_the_history_is_listed(demo, script):
 
 def test_a_state_is_shown(demo, script):
     """Now, at a version, after a command, at an instant; as a table, as JSON, as the bare text."""
-    assert "The Keeper (sequence 10, version 2)" in demo("scripts", "show", script).stdout
+    shown = demo("scripts", "show", script).stdout.splitlines()
+    assert "The Keeper (sequence 12, version 2)" in shown[0]
+    headings = [line.split() for line in shown if "— page" in line]
+    assert headings == [["—", "page", "1", "—", "The", "island"], ["—", "page", "2", "—", "The", "radio"]]
+    assert [page["length"] for page in demo.json("scripts", "show", script)["pages"]] == [3, 2]
     first = demo.json("scripts", "show", script, "--at", 1)
     assert (first["title"], first["sequence"]) == ("Untitled", 1)
     assert demo.json("scripts", "show", script, "--sequence", 1) == first
@@ -59,7 +63,7 @@ def test_a_difference_is_shown(demo, script):
 
 def test_verify_says_what_is_wrong_and_exits_3(demo, script):
     """Nothing at first; then somebody takes a trigger away and changes an element."""
-    assert "All is well: 1 scripts, 10 commands" in demo("scripts", "verify").stdout
+    assert "All is well: 1 scripts, 12 commands" in demo("scripts", "verify").stdout
     assert demo.json("scripts", "verify", script)["findings"] == []
     with sqlite3.connect(demo.folder / "datapkg.db") as connection:
         connection.execute("DROP TRIGGER tg_script_elements_update")

@@ -21,8 +21,9 @@ WHOLE = {
     "runs": 2,
     "transcripts": 19,
     "scripts": 1,
-    "script_commands": 10,
+    "script_commands": 12,
     "script_elements": 5,
+    "script_pages": 2,
 }
 
 

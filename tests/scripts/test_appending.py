@@ -160,6 +160,15 @@ def test_a_batch_sent_again_is_done_once(db):
     assert {**counts(), "script_commands": 0, "script_feed": 0} == {**before, "script_commands": 0, "script_feed": 0}
 
 
+def test_what_a_caller_gives_is_left_as_it_is(db):
+    """Keys that were left out are not put into the caller's mappings, so one of them can be given twice."""
+    script, line, page = make_script(), {"kind": "NOTE", "text": "x"}, {"length": 1}
+    append(script, {"command_type": "IMPORT", "elements": [line, line], "pages": [page, page]})
+    assert texts(script) == ["x", "x"]
+    assert len({each.page_id for each in scripts.at(script.id).pages}) == 2
+    assert (line, page) == ({"kind": "NOTE", "text": "x"}, {"length": 1})
+
+
 def test_a_command_id_stands_for_one_command(db):
     """Another payload, another script, another order, or a part of the batch conflicts; nothing is written."""
     script, other = make_script(), make_script()

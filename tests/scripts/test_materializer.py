@@ -6,17 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from datapkg.scripts.materializer import (
-    CHECKPOINT,
-    NOTHING,
-    Command,
-    Content,
-    Element,
-    RefusedCommandError,
-    apply,
-    checkpoint_due,
-    split_text,
-)
+from datapkg.scripts.contents import NOTHING, Content, Element, RefusedCommandError
+from datapkg.scripts.materializer import CHECKPOINT, Command, apply, checkpoint_due, split_text
 
 KEY = UUID(int=7)
 

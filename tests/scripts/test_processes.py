@@ -77,21 +77,24 @@ if step == "append":
         {"command_type": "INSERT_ELEMENT", "position": 1, "kind": "NOTE", "text": "n", "persona": "P",
          "command_id": str(UUID(int=1))},
         {"command_type": "IMPORT", "text": "all new", "title": "New", "command_id": str(UUID(int=2))},
+        {"command_type": "START_PAGE", "position": 0, "command_id": str(UUID(int=3))},
     ]
-    scripts.append(script, commands=commands, expected_sequence=2, actor_type="USER")
+    scripts.append(script, commands=commands, expected_sequence=3, actor_type="USER")
 elif step == "materialize":
     scripts.materialize(script)
 else:
     scripts.rebuild_elements(script)
 """
-TABLES = ("scripts", "script_commands", "script_feed", "script_versions", "script_elements", "personas")
+TABLES = ("scripts", "script_commands", "script_feed", "script_versions", "script_elements", "script_pages", "personas")
 
 
 def stored(script):
     """All that is stored of a script."""
     row = scripts.get_script(script.id)
     counts = [current().fetch(f"SELECT count(*) FROM {table}", ())[0][0] for table in TABLES]
-    return (row.title, row.current_sequence, row.current_version, scripts.at(script.id).text, counts)
+    state = scripts.at(script.id)
+    pages = [(page.title, page.length) for page in state.pages]
+    return (row.title, row.current_sequence, row.current_version, state.text, pages, counts)
 
 
 @pytest.mark.datapkg_commits
@@ -103,7 +106,8 @@ def test_killed_it_is_as_if_it_had_not_begun_and_then_it_is_whole(db, datapkg_ur
     step = failpoint.split(".")[0]
     script = make_script(title="Old", text="a\nb\n")
     title = {"command_type": "SET_TITLE", "title": "Older"}
-    scripts.append(script.id, commands=[title], expected_sequence=1, actor_type="USER")
+    page = {"command_type": "START_PAGE", "position": 1, "title": "Page"}
+    scripts.append(script.id, commands=[title, page], expected_sequence=1, actor_type="USER")
     before = stored(script)
     command = [sys.executable, "-c", WORK, datapkg_url, str(script.id), step]
     environment = {**os.environ, "DATAPKG_FAILPOINT": failpoint}
@@ -117,8 +121,8 @@ def test_killed_it_is_as_if_it_had_not_begun_and_then_it_is_whole(db, datapkg_ur
         assert scripts.verify().ok
     after = stored(script)
     if step == "append":
-        assert after == ("New", 4, 2, "all new", [1, 4, 4, 2, 1, 0])
+        assert after == ("New", 6, 2, "all new", [(None, 1)], [1, 6, 6, 2, 1, 1, 0])
     elif step == "materialize":
-        assert after == (*before[:2], 2, before[3], [1, 2, 2, 2, 2, 0])
+        assert after == (*before[:2], 2, *before[3:5], [1, 3, 3, 2, 2, 1, 0])
     else:
         assert after == before

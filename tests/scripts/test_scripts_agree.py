@@ -41,6 +41,20 @@ COMMAND = st.one_of(
     st.builds(lambda key: {"command_type": "REMOVE_ELEMENT", "element_id": key}, KEY),
     st.builds(lambda text: {"command_type": "IMPORT", "text": text}, TEXT),
     st.builds(lambda each: {"command_type": "IMPORT", "elements": each}, st.lists(ELEMENT, max_size=3)),
+    st.fixed_dictionaries(
+        {"command_type": st.just("START_PAGE"), "page_id": KEY, "position": PLACE}, optional={"title": TEXT}
+    ),
+    st.builds(lambda key, text: {"command_type": "SET_PAGE_TITLE", "page_id": key, "title": text}, KEY, TEXT),
+    st.builds(lambda key, to: {"command_type": "MOVE_PAGE", "page_id": key, "position": to}, KEY, PLACE),
+    st.fixed_dictionaries(
+        {"command_type": st.just("REMOVE_PAGE"), "page_id": KEY}, optional={"keep_elements": st.booleans()}
+    ),
+    st.builds(
+        lambda key, to, page: {"command_type": "MOVE_ELEMENT", "element_id": key, "position": to, "page_id": page},
+        KEY,
+        PLACE,
+        KEY,
+    ),
     st.builds(lambda to: {"command_type": "REVERT", "to_sequence": to}, st.integers(0, 12)),
 )
 IDS = st.one_of(st.none(), st.integers(100, 104))
@@ -135,7 +149,7 @@ class Both(RuleBasedStateMachine):
     @rule(a=st.integers(1, 8), b=st.integers(1, 8))
     def compare(self, a, b):
         """Two states."""
-        self.both(lambda key: (found := scripts.diff(key, a, b, by="sequence")).unified + str(found.changes))
+        self.both(lambda key: self.difference(scripts.diff(key, a, b, by="sequence")))
 
     def look(self):
         """The newest state, and that verify is content."""
@@ -145,7 +159,13 @@ class Both(RuleBasedStateMachine):
     @staticmethod
     def state(state):
         """What must be equal on both engines."""
-        return state.title, list(state.elements), state.text, state.sequence, state.version, state.content_hash
+        pages = list(state.pages)
+        return state.title, list(state.elements), pages, state.text, state.sequence, state.version, state.content_hash
+
+    @staticmethod
+    def difference(found):
+        """What two states differ in."""
+        return found.unified, str(found.changes), str(found.page_changes)
 
     def teardown(self):
         """Replay everything once more, then undo it."""

@@ -19,16 +19,16 @@ from datapkg.kit.fields import TextField
 
 
 def migrate(migrator, database, *, fake=False):
-    for table in ("script_commands", "script_versions", "script_elements"):
+    for table in ("script_commands", "script_versions", "script_elements", "script_pages"):
         migrator.add_fields(table, note=TextField(null=True))
         migrator.add_fields(table, origin=TextField(default="here"))
 
 
 def rollback(migrator, database, *, fake=False):
-    for table in ("script_commands", "script_versions", "script_elements"):
+    for table in ("script_commands", "script_versions", "script_elements", "script_pages"):
         migrator.remove_fields(table, "note", "origin")
 """
-TABLES = ("script_commands", "script_versions", "script_elements")
+TABLES = ("script_commands", "script_versions", "script_elements", "script_pages")
 
 
 def refused(statement):
@@ -45,6 +45,8 @@ def test_columns_are_added_to_tables_with_rows_and_taken_away_again(db, tmp_path
     monkeypatch.setattr(files, "package_files", lambda package: folder)
     script = make_script(text="a\nb\n", commands=3)
     scripts.revert(script.id, to_sequence=1)
+    page = {"command_type": "START_PAGE", "position": 1}
+    scripts.append(script.id, commands=[page], expected_sequence=5, actor_type="USER")
     before = {table: current().fetch(f"SELECT count(*) FROM {table}", ())[0][0] for table in TABLES}
     (folder / "998_later.py").write_text(LATER, encoding="utf-8")
     migrations.migrate()
@@ -60,5 +62,5 @@ def test_columns_are_added_to_tables_with_rows_and_taken_away_again(db, tmp_path
     for table in TABLES:
         refused(f"DELETE FROM {table}")
     command = {"command_type": "SET_TITLE", "title": "goes on"}
-    scripts.append(script.id, commands=[command], expected_sequence=5, actor_type="USER")
+    scripts.append(script.id, commands=[command], expected_sequence=6, actor_type="USER")
     assert scripts.verify().ok

@@ -24,22 +24,28 @@ STATEMENTS = [
     "DELETE FROM script_versions",
     "UPDATE script_elements SET text = 'x'",
     "DELETE FROM script_elements",
+    "UPDATE script_pages SET title = 'x'",
+    "DELETE FROM script_pages",
     "INSERT INTO script_versions (id, created_at, script_id, version_number, through_sequence, snapshot, "
     f"content_hash, materializer_version) SELECT '{ID}', created_at, script_id, 99, 1, snapshot, content_hash, 1 "
     "FROM script_versions",
     "INSERT INTO script_elements (id, created_at, script_id, position, element_id, kind, text, persona_id) "
     f"SELECT '{ID}', created_at, script_id, 99, '{ID}', kind, text, persona_id FROM script_elements LIMIT 1",
+    "INSERT INTO script_pages (id, created_at, script_id, position, page_id, title, first_position) "
+    f"SELECT '{ID}', created_at, script_id, 99, '{ID}', title, 4 FROM script_pages",
     "DELETE FROM scripts",
 ]
 SQLITE_ONLY = [
     f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}"
-    for table in ("script_commands", "script_versions", "script_elements")
+    for table in ("script_commands", "script_versions", "script_elements", "script_pages")
 ]
 POSTGRESQL_ONLY = [
     "TRUNCATE script_commands CASCADE",
     "TRUNCATE script_versions",
     "TRUNCATE script_elements",
+    "TRUNCATE script_pages",
     "COPY script_elements FROM STDIN",
+    "COPY script_pages FROM STDIN",
 ]
 
 
@@ -47,6 +53,8 @@ POSTGRESQL_ONLY = [
 def foreign(db, datapkg_url):
     """A foreign client's cursor, on a database with a script."""
     script = make_script(text="a\nb\n", commands=2)
+    page = {"command_type": "START_PAGE", "position": 1}
+    scripts.append(script.id, commands=[page], expected_sequence=3, actor_type="USER")
     scripts.materialize(script.id)
     if db.dialect.name == "sqlite":
         connection = sqlite3.connect(datapkg_url.removeprefix("sqlite:///"), isolation_level=None)
@@ -62,7 +70,7 @@ def foreign(db, datapkg_url):
 def test_a_foreign_client_is_refused(foreign, db):
     """Changing, removing, replacing and inserting, each by plain SQL; nothing has changed afterwards."""
     before = scripts.verify()
-    assert before.ok
+    assert before.ok and before.pages == 1
     own = SQLITE_ONLY if db.dialect.name == "sqlite" else POSTGRESQL_ONLY
     for statement in STATEMENTS + own:
         with pytest.raises((sqlite3.Error, psycopg2.Error)):
@@ -94,7 +102,8 @@ def script(db):
     script = make_script(title="T", text="a\nb\n", commands=3)
     scripts.revert(script.id, to_sequence=2)
     element = {"command_type": "INSERT_ELEMENT", "position": 0, "kind": "NOTE", "text": "n", "persona": "P"}
-    scripts.append(script.id, commands=[element], expected_sequence=5, actor_type="USER")
+    pages = [{"command_type": "START_PAGE", "position": place, "title": "P"} for place in (1, 3)]
+    scripts.append(script.id, commands=[element, *pages], expected_sequence=5, actor_type="USER")
     scripts.materialize(script.id)
     assert scripts.verify().ok
     return script
@@ -113,6 +122,9 @@ TAMPERINGS = [
     ("script_elements", "UPDATE script_elements SET text = 'x' WHERE script_id = ? AND position = 1", "element"),
     ("script_elements", "DELETE FROM script_elements WHERE script_id = ? AND position = 1", "element"),
     ("script_elements", "UPDATE script_elements SET persona_id = NULL WHERE script_id = ? AND position = 0", "element"),
+    ("script_pages", "UPDATE script_pages SET title = NULL WHERE script_id = ? AND position = 1", "page"),
+    ("script_pages", "UPDATE script_pages SET first_position = 2 WHERE script_id = ? AND position = 0", "page"),
+    ("script_pages", "DELETE FROM script_pages WHERE script_id = ? AND position = 0", "page"),
     ("script_versions", "DELETE FROM script_versions WHERE script_id = ? AND version_number = 2", "version"),
     ("script_versions", "DELETE FROM script_versions WHERE script_id = ? AND version_number = 3", "counter"),
     ("script_versions", "UPDATE script_versions SET content_hash = 'x" + 63 * "0" + "' WHERE script_id = ? "
@@ -166,11 +178,12 @@ def test_a_lost_version_does_not_lose_a_state(script):
 
 
 def test_the_demo_is_well(db):
-    """Its script has an AI's edit and a revert, verify finds nothing, and seeding again leaves later work alone."""
+    """Its script has an AI's edit, a revert and pages; verify is content; seeding again leaves later work alone."""
     datapkg.seed(profile="demo")
     assert scripts.verify().ok
     (script,) = scripts.list_scripts()
     history = scripts.list_commands(script.id)
+    assert [page.title for page in scripts.at(script.id).pages] == ["The island", "The radio"]
     assert {"AI", "USER"} == {command.actor_type for command in history}
     assert "REVERT" in {command.command_type for command in history}
     assert scripts.list_messages(script_id=script.id)

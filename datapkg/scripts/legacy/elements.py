@@ -9,10 +9,10 @@ from uuid import UUID
 from datapkg.kit.errors import StaleWriteError
 from datapkg.kit.statements import insert_many
 from datapkg.scripts.appending import append
+from datapkg.scripts.contents import Element
 from datapkg.scripts.history import content_at
 from datapkg.scripts.legacy.keys import Keys
 from datapkg.scripts.legacy.staging import Staging
-from datapkg.scripts.materializer import Element
 from datapkg.scripts.models import Persona, Script
 
 __all__ = ["Part", "aligned", "write_elements"]
