@@ -107,7 +107,7 @@ def test_both_engines_plan_alike(datapkg_databases, db):
                 self.create_skill_pool(name)
             # Refused once for sure in every history, whatever is drawn: a name twice, a mode without its flag.
             self.create_skill_pool("one")
-            self.set_planning_mode(0, "TOKEN", "me", None)
+            self.set_planning_mode(0, "TOKEN", "me")
 
         def teardown(self):
             for side in self.sides:

@@ -87,6 +87,12 @@ def fill(count, seed=7):
     return sum(len(row["depends_on_ids"]) for row in rows)
 
 
+def _holds_a_claim(name: str) -> bool:
+    database = current()
+    claims = f"SELECT 1 FROM feature_queue WHERE status = 'IN_PROGRESS' AND claimed_by = {database.dialect.param}"
+    return bool(database.fetch(claims, (name,)))
+
+
 def run(url: str, folder: Path, *, lease: float, kills: int, stall_every: int, effort: float) -> None:
     """Let eight workers empty the queue; two of them stall now and then, others are killed and replaced."""
     choose = random.Random(7)
@@ -101,8 +107,7 @@ def run(url: str, folder: Path, *, lease: float, kills: int, stall_every: int, e
     workers = [start(stalls=number < 2) for number in range(8)]
     try:
         while any(worker.poll() is None for _, worker in workers):
-            time.sleep(choose.uniform(0.2, 0.6))
-            # One that has worked already: most of its time it holds a claim.
+            time.sleep(choose.uniform(0.1, 0.3))
             busy = [
                 at
                 for at, (name, worker) in enumerate(workers)
@@ -110,8 +115,15 @@ def run(url: str, folder: Path, *, lease: float, kills: int, stall_every: int, e
             ]
             if kills and busy:
                 at = choose.choice(busy)
-                workers[at][1].send_signal(signal.SIGKILL)
-                workers[at][1].wait()
+                name, worker = workers[at]
+                # Held still, so that what it is killed with in its hands is known: a claim.
+                worker.send_signal(signal.SIGSTOP)
+                time.sleep(0.02)
+                if not _holds_a_claim(name):
+                    worker.send_signal(signal.SIGCONT)
+                    continue
+                worker.send_signal(signal.SIGKILL)
+                worker.wait()
                 workers[at] = start(stalls=False)
                 kills -= 1
     finally:
