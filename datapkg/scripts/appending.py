@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from datapkg.kit import failpoints
-from datapkg.kit.database import run_in_transaction
+from datapkg.kit.database import lock, run_in_transaction
 from datapkg.kit.errors import ConflictError, NotFoundError, StaleWriteError, ValidationError
 from datapkg.kit.instants import as_instant
 from datapkg.kit.keys import as_id
@@ -104,6 +104,8 @@ def create_script(
 
     @run_in_transaction
     def create() -> Script:
+        if command_id is not None:  # no row stands for it yet, and the same call may be under way twice
+            lock(f"scripts.create:{batch[0].command.command_id}")
         stored = _stored(batch)
         if stored:
             (there,) = stored.values()
@@ -269,6 +271,13 @@ def _append(
         if refuse_other_payloads(batch, stored, script_id=key):
             rows = Rows(stored[each.command.command_id] for each in batch)
             return Appended(key, rows[0].sequence, rows[-1].sequence, rows, repeated=True)
+        if not script.current_sequence and any(each.actor_type != "IMPORT" for each in batch):
+            # Only a backfill makes scripts without a command, and could not go on after somebody else's.
+            raise ConflictError(
+                f"The script {key} is being moved here and has no command yet.",
+                fix="Wait for the backfill, or run it again if it was interrupted.",
+                script_id=str(key),
+            )
         if expected is not None and expected != script.current_sequence:
             raise StaleWriteError(
                 f"The script {key} is at sequence {script.current_sequence}, not at {expected}.",

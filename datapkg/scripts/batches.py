@@ -92,6 +92,8 @@ def _checked(given: object) -> CheckedCommand:
     values: dict[str, Any] = load(
         schemas.COMMAND_SCHEMAS.get(kind, schemas.AnyCommand) if isinstance(kind, str) else schemas.AnyCommand, given
     )
+    if blank := [name for name in ("actor_id", "model") if (values.get(name) or "named").isspace()]:
+        raise ValidationError({name: ["May not be blank."] for name in blank})
     if values["actor_type"] == "AI" and not values.get("model"):
         raise ValidationError({"model": ["A command of an AI names its model."]})
     key: UUID = values.get("command_id") or new_id()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,6 @@ __all__ = [
     "StoredElement",
     "StoredPage",
     "StoredState",
-    "apply_stored",
     "commands_between",
     "content_at",
     "lock_script",
@@ -32,7 +32,7 @@ __all__ = [
     "version_at",
 ]
 
-_PAGE = 500
+_PAGE = 100
 
 _script: Statement[Script] = Statement(lambda _: Script.select().where(Script.id == Param("id")), model=Script)
 _commands: Statement[ScriptCommand] = Statement(
@@ -56,6 +56,20 @@ _version: Statement[ScriptVersion] = Statement(
         .limit(1)
     ),
     model=ScriptVersion,
+)
+_last_revert: Statement[ScriptCommand] = Statement(
+    lambda _: (
+        ScriptCommand.select()
+        .where(
+            (ScriptCommand.script == Param("script"))
+            & (ScriptCommand.sequence > Param("after"))
+            & (ScriptCommand.sequence <= Param("last"))
+            & (ScriptCommand.command_type == "REVERT")
+        )
+        .order_by(ScriptCommand.sequence.desc())
+        .limit(1)
+    ),
+    model=ScriptCommand,
 )
 
 
@@ -219,10 +233,14 @@ def replayed(command: ScriptCommand) -> Command:
     """Return a stored command for the materializer.
 
     Raises:
+        RefusedCommandError: it reverts to itself or to what comes after it, which ``append`` never writes.
         DocumentError: its payload cannot be read.
         UnknownSchemaVersionError: its payload is newer than this code.
     """
-    return Command(command.command_id, command.command_type, command.payload)
+    payload = command.payload
+    if command.command_type == "REVERT" and not 1 <= payload["to_sequence"] < command.sequence:
+        raise RefusedCommandError("to_sequence", f"Must be before {command.sequence}, the command's own.")
+    return Command(command.command_id, command.command_type, payload)
 
 
 def content_at(script_id: UUID, sequence: int) -> Content:
@@ -236,25 +254,41 @@ def content_at(script_id: UUID, sequence: int) -> Content:
         DocumentError: a stored command does not fit those before it, or cannot be read.
         UnknownSchemaVersionError: a document is newer than this code.
     """
-    version = version_at(script_id, sequence)
+    parts: list[tuple[int, int]] = []
+    while True:
+        version = version_at(script_id, sequence)
+        through = 0 if version is None else version.through_sequence
+        revert = None
+        if through != sequence:
+            # A revert leaves a version; where that is lost, what was before the revert does not matter.
+            revert = _last_revert.one(script=str(script_id), after=through, last=sequence)
+        if revert is None:
+            break
+        parts.append((revert.sequence, sequence))
+        with _corrupt(revert):
+            sequence = replayed(revert).payload["to_sequence"]
     start = NOTHING if version is None else Content.of_snapshot(version.snapshot)
-    through = 0 if version is None else version.through_sequence
-    if through == sequence:
+    if through < sequence:
+        parts.append((through, sequence))
+    if not parts:
         return start
     draft = Draft(start)
-    for command in commands_between(script_id, after=through, last=sequence):
-        apply_stored(draft, command)
+    for after, last in reversed(parts):
+        for command in commands_between(script_id, after=after, last=last):
+            with _corrupt(command):
+                draft.apply(replayed(command), at=_passed_over)
     return draft.content()
 
 
-def apply_stored(draft: Draft, command: ScriptCommand) -> None:
-    """Apply a stored command to what those before it made.
+def _passed_over(sequence: int) -> Content:
+    raise AssertionError(f"no revert, not even one to {sequence}, lies between a version or a revert and the next")
 
-    Raises:
-        DocumentError: it does not fit, which no command can that came through ``append``.
-    """
+
+@contextmanager
+def _corrupt(command: ScriptCommand) -> Iterator[None]:
+    """Tell of a stored command that does not fit those before it as of a corrupt document."""
     try:
-        draft.apply(replayed(command), at=lambda sequence: content_at(command.script_id, sequence))
+        yield
     except RefusedCommandError as error:
         raise DocumentError(
             "script-command",

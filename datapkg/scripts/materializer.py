@@ -16,6 +16,7 @@ from datapkg.scripts.paging import MOST_PAGES, PageDraft
 __all__ = [
     "CHECKPOINT",
     "MATERIALIZER_VERSION",
+    "MOST_ELEMENTS",
     "Command",
     "Draft",
     "apply",
@@ -31,7 +32,9 @@ MATERIALIZER_VERSION = 1
 CHECKPOINT = 100
 """A version is made after this many commands, or after as many as the script has elements if those are more."""
 
-MOST_ELEMENTS = 1_000_000
+MOST_ELEMENTS = 300_000
+"""With as many pages as there may be, a snapshot of so many is just a document that the kit stores."""
+
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 
 
@@ -176,8 +179,6 @@ class Draft:
 
     def _replace(self, content: Content) -> None:
         given, pages = content.elements, content.pages
-        if len(given) > MOST_ELEMENTS:
-            raise RefusedCommandError("text", f"A script has {MOST_ELEMENTS:,} elements at the most.")
         by_key = {element.element_id: element for element in given}
         if len(by_key) < len(given):
             raise RefusedCommandError("elements", "Two elements have the same key.")
@@ -194,13 +195,14 @@ class Draft:
 def _imported(command: Command, *, title: str) -> Content:
     payload = command.payload
     title = payload.get("title", title)
-    if "elements" in payload:
-        return Content(
-            title, tuple(map(Element.of, payload["elements"])), tuple(map(Page.of, payload.get("pages", ())))
-        )
-    lines = split_text(payload["text"])
+    field = "elements" if "elements" in payload else "text"
+    parts = payload["elements"] if field == "elements" else split_text(payload["text"])
+    if len(parts) > MOST_ELEMENTS:
+        raise RefusedCommandError(field, f"Makes {len(parts):,} elements; a script has {MOST_ELEMENTS:,} at the most.")
+    if field == "elements":
+        return Content(title, tuple(map(Element.of, parts)), tuple(map(Page.of, payload.get("pages", ()))))
     return Content(
-        title, tuple(Element(element_key(command.command_id, place), "TEXT", line) for place, line in enumerate(lines))
+        title, tuple(Element(element_key(command.command_id, place), "TEXT", line) for place, line in enumerate(parts))
     )
 
 

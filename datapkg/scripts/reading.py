@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from datapkg.kit.database import snapshot
+from datapkg.kit.database import current, snapshot
 from datapkg.kit.errors import NotFoundError, ValidationError
 from datapkg.kit.keys import as_id
 from datapkg.kit.pages import list_page
@@ -257,13 +257,18 @@ def at(
     moment = load(schemas.Moment, {name: each for name, each in given.items() if each is not None}, what="moment")
     if len(moment) > 1:
         raise ValidationError({"_schema": ["Give one of version, sequence and time."]}, what="moment")
+    joined = current().in_transaction()
     with snapshot():
         script = script_by_id(key)
         through = _sequence(script, moment)
+        content = None
         if through == script.current_sequence:
             content = stored_state(script).content
             number = newest_version(key)[0]
-        else:
+            # In the caller's transaction each statement may see more than the one before; the history never changes.
+            if joined and script_by_id(key).current_sequence != through:
+                content = None
+        if content is None:
             content = content_at(key, through)
             nearest = version_at(key, through)
             number = 0 if nearest is None else nearest.version_number

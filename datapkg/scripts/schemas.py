@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datapkg.kit.schemas import Boolean, Choice, Integer, Json, List, Nested, Page, Schema, Text, Timestamp, Uuid
+from datapkg.scripts.materializer import MOST_ELEMENTS
 from datapkg.scripts.models import ACTOR_TYPES, CHAT_ROLES, COMMAND_TYPES, ELEMENT_KINDS
+from datapkg.scripts.paging import MOST_PAGES
 
 __all__ = [
     "COMMAND_SCHEMAS",
@@ -48,7 +50,7 @@ class PageSchema(Schema):
 
     page_id = Text(36, 36, required=True)
     title = Text(1, 500, allow_none=True)
-    length = Integer(0, 1_000_000, required=True)
+    length = Integer(0, MOST_ELEMENTS, required=True)
 
 
 class PayloadSchema(Schema):
@@ -60,10 +62,10 @@ class PayloadSchema(Schema):
     text = Text(0, 10_000_000)
     persona = Text(1, 200, allow_none=True)
     position = Integer(0, 2**31 - 1)
-    elements = List(Nested(ElementSchema), max=1_000_000)
+    elements = List(Nested(ElementSchema), max=MOST_ELEMENTS)
     to_sequence = Integer(0, 2**31 - 1)
     page_id = Text(36, 36)
-    pages = List(Nested(PageSchema), max=100_000)
+    pages = List(Nested(PageSchema), max=MOST_PAGES)
     keep_elements = Boolean()
 
 
@@ -71,8 +73,8 @@ class SnapshotSchema(Schema):
     """Version 1 of ``script-snapshot``."""
 
     title = Text(1, 500, required=True)
-    elements = List(Nested(ElementSchema), required=True, max=1_000_000)
-    pages = List(Nested(PageSchema), max=100_000)
+    elements = List(Nested(ElementSchema), required=True, max=MOST_ELEMENTS)
+    pages = List(Nested(PageSchema), max=MOST_PAGES)
 
 
 class AnyCommand(Schema):
@@ -146,14 +148,14 @@ class _ImportedElement(Schema):
 class _ImportedPage(Schema):
     page_id = Uuid()
     title = Text(1, 500, allow_none=True)
-    length = Integer(0, 1_000_000, required=True)
+    length = Integer(0, MOST_ELEMENTS, required=True)
 
 
 class _Import(AnyCommand):
     title = Text(1, 500)
     text = Text(0, _TEXT)
-    elements = List(Nested(_ImportedElement), max=1_000_000)
-    pages = List(Nested(_ImportedPage), max=100_000)
+    elements = List(Nested(_ImportedElement), max=MOST_ELEMENTS)
+    pages = List(Nested(_ImportedPage), max=MOST_PAGES)
 
 
 class _Revert(AnyCommand):

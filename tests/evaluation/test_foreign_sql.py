@@ -84,6 +84,19 @@ def test_foreign_clients_of_sqlite_do_not_replace_frozen_content(tmp_path, pragm
         assert evaluation.get_definition(definition.id).content["preamble"] == "You write."
 
 
+def test_a_table_of_a_pragmas_name_frees_no_frozen_content(tmp_path):
+    """A foreign client of SQLite that makes one says nothing by it of whether it keeps references."""
+    with datapkg.using(f"sqlite:///{tmp_path / 'frozen.db'}"):
+        definition = make()
+        refer(definition)
+        with closing(sqlite3.connect(tmp_path / "frozen.db", isolation_level=None)) as foreign:
+            foreign.execute("CREATE TABLE pragma_foreign_keys (foreign_keys)")
+            foreign.execute("INSERT INTO pragma_foreign_keys VALUES (1)")
+            with pytest.raises(sqlite3.Error):
+                foreign.execute("DELETE FROM definitions WHERE id = ?", (str(definition.id),))
+        assert evaluation.get_definition(definition.id).content["preamble"] == "You write."
+
+
 @pytest.mark.datapkg_engines("postgresql")
 @pytest.mark.datapkg_commits
 def test_foreign_clients_of_postgresql_do_not_get_around_the_trigger(db, datapkg_url):

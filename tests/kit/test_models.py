@@ -213,6 +213,18 @@ def test_an_append_only_table_may_be_without_rowid(tables: KitDatabase) -> None:
     assert sorted(each.name for each in Stamp.select()) == ["one", "two"]
 
 
+@pytest.mark.datapkg_engines("sqlite")
+def test_a_table_of_a_pragmas_name_opens_no_append_only_table(tables: KitDatabase) -> None:
+    """A client that makes one says nothing by it of how it replaces rows; it is refused all the same."""
+    event = Event.create(name="one")
+    tables.execute_sql("CREATE TABLE pragma_recursive_triggers (recursive_triggers)")
+    tables.execute_sql("INSERT INTO pragma_recursive_triggers VALUES (1)")
+    tables.execute_sql("PRAGMA recursive_triggers = 0")
+    with pytest.raises(DatapkgError):
+        Event.replace(id=event.id, name="changed").execute()
+    assert [each.name for each in Event.select()] == ["one"]
+
+
 def test_an_open_gate_closes_with_its_block(tables: KitDatabase) -> None:
     """Behind the gate a domain may change its rows; after the block, also after an error, it is closed again."""
     Event.create(name="one")

@@ -272,3 +272,24 @@ def test_a_clock_that_goes_back_does_not_reorder_history(db):
     append(script, add(0, "x"), now=past)
     newest, first = scripts.list_commands(script.id)
     assert newest.created_at >= first.created_at
+
+
+def test_what_the_caller_gave_stays_as_it_is(db):
+    """A line that stands in a list twice makes two elements, and no key of theirs is written into it."""
+    script, line = make_script(), {"kind": "NOTE", "text": "Chorus"}
+    command = {"command_type": "IMPORT", "elements": [line, line]}
+    append(script, command, expected_sequence=1)
+    append(script, command, expected_sequence=2)
+    assert line == {"kind": "NOTE", "text": "Chorus"}
+    assert [each.text for each in scripts.at(script.id).elements] == ["Chorus", "Chorus"]
+
+
+def test_blanks_name_nobody(db):
+    """A model or an actor that is nothing but blanks is refused; blanks within a name are part of it."""
+    script, title = make_script(), {"command_type": "SET_TITLE", "title": "B"}
+    with pytest.raises(ValidationError) as refused:
+        append(script, title, actor_type="AI", model=" \t", actor_id="\n")
+    assert set(refused.value.errors) == {"commands.0.model", "commands.0.actor_id"}
+    with pytest.raises(ValidationError):
+        append(script, title, actor_id="\u3000")
+    assert append(script, title, actor_type="AI", model="model a", actor_id=" ann").sequence == 2

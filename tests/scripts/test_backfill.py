@@ -14,6 +14,7 @@ from legacy_plays import ROWS, TEXTS, changed, fill, sqlite_legacy
 from datapkg import accounts, scripts
 from datapkg.errors import (
     ConfigurationError,
+    ConflictError,
     DatabaseUnavailableError,
     StaleWriteError,
     StorageError,
@@ -241,3 +242,41 @@ def test_an_empty_legacy_database_is_fine_and_one_without_tables_is_not(db, tmp_
     with pytest.raises(ValidationError) as caught:
         backfill(sqlite_legacy(tmp_path, {}))
     assert set(caught.value.errors) == {"users", "scripts"}
+
+
+@pytest.mark.parametrize("stage", ["scripts", "versions"])
+def test_it_goes_on_though_somebody_edited_meanwhile(db, tmp_path, monkeypatch, stage):
+    """After an interruption the script without commands takes none, and an edited one keeps its state."""
+    url = f"sqlite:///{tmp_path / 'legacy.db'}"
+    with sqlite3.connect(tmp_path / "legacy.db") as legacy:
+        legacy.executescript(
+            "CREATE TABLE users (id, email); CREATE TABLE scripts (id, user_id, title, content);"
+            "CREATE TABLE script_elements (id, script_id, text, kind);"
+            "INSERT INTO users VALUES (1, 'a@example.com'); INSERT INTO scripts VALUES (1, 1, 'T', 'x');"
+            "INSERT INTO script_elements VALUES (1, 1, 'x', 'NOTE')"
+        )
+
+    class Interrupted(Exception):
+        """Stands for a kill."""
+
+    def reach(name):
+        if name == f"backfill.after_{stage}":
+            raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr("datapkg.kit.failpoints.reach", reach)
+        with pytest.raises(Interrupted):
+            backfill(url)
+    script = by_title("T")
+    edit = {"command_type": "SET_TITLE", "title": "Mine"}
+    sequence = script.current_sequence
+    if stage == "scripts":
+        with pytest.raises(ConflictError):
+            scripts.append(script.id, commands=[edit], expected_sequence=sequence, actor_type="USER")
+    else:
+        scripts.append(script.id, commands=[edit], expected_sequence=sequence, actor_type="USER")
+    assert backfill(url).written["elements"] == 1
+    state = scripts.at(script.id)
+    assert (state.title, state.elements[0].kind) == (("T", "NOTE") if stage == "scripts" else ("Mine", "TEXT"))
+    assert "NOTE" in {each.kind for each in scripts.at(script.id, sequence=2 + (stage == "versions")).elements}
+    assert scripts.verify().ok

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
 
 import pytest
@@ -11,10 +12,12 @@ from datapkg.errors import ValidationError
 from datapkg.kit.database import current
 from datapkg.scripts.backfilling import backfill
 from datapkg.scripts.legacy.elements import Part, aligned
+from datapkg.scripts.legacy.keys import Keys
 from datapkg.scripts.legacy.values import Refused, as_instant_text, as_key
 
 TABLES = ("users", "sessions", "chat_messages", "scripts", "script_commands", "personas", "backfill_progress")
 DAY = "2024-03-01 10:00:00"
+TOMORROW = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=23)).isoformat()
 
 
 def nothing_written():
@@ -36,6 +39,7 @@ CASES = {
     "name_nul": ({"users": [(3, "cy@example.com", "C\0y", None)]}, "bad_name", "users.3"),
     "name_binary": ({"users": [(3, "cy@example.com", b"Cy", None)]}, "bad_name", "users.3"),
     "time": ({"users": [(3, "cy@example.com", None, "yesterday")]}, "bad_created_at", "users.3"),
+    "time_ahead": ({"users": [(3, "cy@example.com", None, "2999-01-01")]}, "bad_created_at", "users.3"),
     "session_user": ({"sessions": [(12, 9, DAY)]}, "unknown_user", "sessions.12"),
     "message_user": ({"chat_messages": [(103, None, 9, None, "user", "", DAY)]}, "unknown_user", "chat_messages.103"),
     "message_nobody": ({"chat_messages": [(103, None, None, None, "user", "", DAY)]}, "no_user", "chat_messages.103"),
@@ -108,6 +112,7 @@ ACCEPTED = {
     "same_history": {"scripts": [script(7, number=1)], "script_versions": [(7, 1, "x", DAY)]},
     "numbers_as_text": {"scripts": [script("7", user="1", number="1")]},
     "epoch": {"users": [(3, "cy@example.com", None, 1_700_000_000)], "sessions": [(12, 3, 1_700_000_000_123)]},
+    "tomorrow": {"users": [(3, "cy@example.com", None, TOMORROW)]},
     "zone": {"users": [(3, "cy@example.com", "", "2024-01-01T10:00:00.123+02:00")]},
     "two_personas": {"personas": [(53, 4, "Hamlet", None), (54, 4, "hamlet", None)]},
 }
@@ -211,3 +216,28 @@ def test_elements_are_found_in_their_text(parts, text, between):
 def test_elements_in_another_order_are_not_found():
     """They do not spell the text."""
     assert aligned([Part("SCENE", "B"), Part("ACTION", "A")], "A\nB\n") is None
+
+
+def test_commands_of_one_instant_have_keys_of_their_own():
+    """As many rows without a time as a large legacy database has get as many keys."""
+    keys = Keys("0" * 64, dt.datetime(2024, 1, 1, tzinfo=dt.UTC))
+    assert len({keys.derive("commands", f"{legacy}.1", None) for legacy in range(200_000)}) == 200_000
+
+
+def test_a_persona_of_another_user_is_a_complaint(db, tmp_path):
+    """What one user wrote about a persona does not become part of another's script."""
+    path = tmp_path / "legacy.db"
+    with sqlite3.connect(path) as legacy:
+        legacy.executescript(
+            "CREATE TABLE users (id, email); CREATE TABLE scripts (id, user_id, title, content);"
+            "CREATE TABLE script_elements (id, script_id, text, persona_id);"
+            "CREATE TABLE personas (id, user_id, name, description);"
+            "INSERT INTO users VALUES (1, 'a@example.com'), (2, 'b@example.com');"
+            "INSERT INTO scripts VALUES (1, 1, 'T', 'x'); INSERT INTO script_elements VALUES (1, 1, 'x', 7);"
+            "INSERT INTO personas VALUES (7, 2, 'Keeper', 'secret')"
+        )
+    report = backfill(f"sqlite:///{path}", dry_run=True)
+    assert [(each.place, each.rule) for each in report.violations] == [("script_elements.1", "another_users_persona")]
+    with sqlite3.connect(path) as legacy:
+        legacy.execute("UPDATE personas SET user_id = 1")
+    assert backfill(f"sqlite:///{path}", dry_run=True).ok

@@ -1,14 +1,22 @@
-"""What one more command costs a long script: the rows that it concerns are written, and no others."""
+"""What a long script and a long history cost: one more command, verifying, and where the limits are."""
 
 from __future__ import annotations
+
+import tracemalloc
 
 import pytest
 
 from datapkg import scripts
+from datapkg.errors import ValidationError
 from datapkg.kit.database import current
-from datapkg.testing.factories import make_script
+from datapkg.kit.json_values import MAX_VALUES
+from datapkg.scripts.contents import Content, Element, Page
+from datapkg.scripts.materializer import MOST_ELEMENTS
+from datapkg.scripts.paging import MOST_PAGES
+from datapkg.testing.factories import make_script, make_user
 
 ELEMENTS = 2_000
+COMMANDS, CHARACTERS = 2_000, 7_500
 
 
 @pytest.fixture
@@ -92,3 +100,50 @@ def test_one_more_command_writes_the_rows_that_it_concerns_and_no_others(long, w
     assert written(lambda: append(long, **move)) == {"DELETE": 4, "INSERT": 4}
     assert rows(long)[:middle] == edited[:middle]
     assert scripts.verify(long.id).ok
+
+
+def test_verifying_keeps_a_part_of_the_history_in_memory(db):
+    """Commands of 15 MB are verified in less than a third of that."""
+    script = scripts.create_script(make_user().id, title="Long", text="One line.")
+    (element,) = scripts.at(script.id).elements
+    for start in range(0, COMMANDS, 500):
+        batch = [
+            {
+                "command_type": "EDIT_ELEMENT",
+                "element_id": str(element.element_id),
+                "text": f"{start + number}".ljust(CHARACTERS, "x"),
+            }
+            for number in range(500)
+        ]
+        scripts.append(script.id, commands=batch, expected_sequence=1 + start, actor_type="USER")
+    del batch
+    assert scripts.verify(script.id).ok  # what is made once and kept is not of the history
+    tracemalloc.start()
+    try:
+        report = scripts.verify(script.id)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert report.ok and report.commands == COMMANDS + 1
+    assert peak < COMMANDS * CHARACTERS / 3
+
+
+def test_an_import_of_more_elements_than_a_script_has_is_refused_by_its_field(db):
+    """The complaint names what was given, and the limit."""
+    script = make_script()
+    with pytest.raises(ValidationError) as refused:
+        append(script, command_type="IMPORT", text="\n" * (MOST_ELEMENTS + 1))
+    assert refused.value.errors == {"commands.0.text": ["Makes 300,001 elements; a script has 300,000 at the most."]}
+
+
+def test_a_snapshot_of_the_most_elements_and_pages_can_be_stored():
+    """A stored document has at most so many values, and both limits are within."""
+
+    def values(part):
+        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        return 1 + sum(map(values, inner))
+
+    outside = values({**Content("T").snapshot(), "schema_version": 1, "pages": []})
+    element, page = Element("k", "NOTE", "x", "Ann"), Page("k", "Act One", 1)
+    most = outside + MOST_ELEMENTS * values(element.public()) + MOST_PAGES * values(page.public())
+    assert most <= MAX_VALUES

@@ -7,13 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from datapkg import scripts
-from datapkg.kit.database import current
+from datapkg.kit.database import current, transaction
 from datapkg.kit.failpoints import FAILPOINTS
-from datapkg.testing.factories import make_script
+from datapkg.testing.factories import make_script, make_user
 
 APPEND = """
 import json, sys
@@ -126,3 +129,51 @@ def test_killed_it_is_as_if_it_had_not_begun_and_then_it_is_whole(db, datapkg_ur
         assert after == (*before[:2], 2, *before[3:5], [1, 3, 3, 2, 2, 1, 0])
     else:
         assert after == before
+
+
+@pytest.mark.datapkg_commits
+def test_creating_a_script_twice_at_once_makes_one(db):
+    """Two calls with one command_id return one script, whichever comes first."""
+    owner, barrier = make_user(), threading.Barrier(4)
+    key = uuid.uuid4()
+
+    def create(_):
+        barrier.wait()
+        try:
+            return scripts.create_script(owner.id, title="A", text="a\n", command_id=key).id
+        finally:
+            current().close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(create, range(4)))) == 1
+    assert len(scripts.list_scripts(owner_id=owner.id)) == 1
+
+
+@pytest.mark.datapkg_commits
+def test_a_state_read_in_a_transaction_is_one_state(db):
+    """Whatever is appended meanwhile, sequence, title and elements belong together, and verify finds nothing."""
+    script = make_script(text="1\n")
+    key, done = scripts.at(script.id).elements[0].element_id, threading.Event()
+
+    def write():
+        try:
+            for last in range(1, 150):
+                edit = {"command_type": "EDIT_ELEMENT", "element_id": key, "text": f"{last + 1}\n"}
+                scripts.append(script.id, commands=[edit], expected_sequence=last, actor_type="USER")
+        finally:
+            done.set()
+            current().close()
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while not done.is_set():
+            if db.dialect.name == "postgresql":  # SQLite's transactions exclude the writer
+                with transaction():
+                    state = scripts.at(script.id)
+                    assert state.text == f"{state.sequence}\n"
+                with transaction():
+                    assert scripts.verify(script.id).ok
+            else:
+                state = scripts.at(script.id)
+                assert state.text == f"{state.sequence}\n"
+        writing.result()

@@ -15,7 +15,7 @@ from datapkg.kit.database import current, transaction
 from datapkg.testing.factories import make_script
 
 ID = "00000000-0000-7000-8000-000000000001"
-STAMP = "2026-01-01T00:00:00.000000Z"
+EARLY, LATE = "2001-01-01T00:00:00.000000Z", "2100-01-01T00:00:00.000000Z"
 STATEMENTS = [
     "UPDATE script_commands SET actor_id = 'somebody'",
     "UPDATE script_commands SET payload = '{}' WHERE sequence = 1",
@@ -192,3 +192,110 @@ def test_the_demo_is_well(db):
     scripts.append(script.id, commands=[removed], expected_sequence=script.current_sequence, actor_type="USER")
     assert not datapkg.seed(profile="demo").changed
     assert scripts.verify().ok
+
+
+def test_a_long_chain_of_reverts_is_replayed_once_though_its_versions_are_wrong_or_lost(db):
+    """Each revert goes back to the one before; neither the work doubles with each, nor does anything recurse."""
+    script = make_script(text="a\n")
+    chain = [{"command_type": "REVERT", "to_sequence": number} for number in range(1, 401)]
+    scripts.append(script.id, commands=chain, expected_sequence=1, actor_type="USER")
+    assert scripts.verify().ok
+    tamper("script_versions", "DELETE FROM script_versions WHERE version_number / 2 * 2 = version_number")
+    report = scripts.verify()
+    assert {finding.check for finding in report.findings} == {"version"} and report.commands == 401
+    assert scripts.at(script.id, sequence=400).text == "a\n"
+    tamper("script_versions", "UPDATE script_versions SET content_hash = upper(content_hash)")
+    report = scripts.verify()
+    assert {finding.check for finding in report.findings} == {"version"} and report.commands == 401
+    tamper("script_versions", "DELETE FROM script_versions")
+    assert scripts.at(script.id, sequence=400).text == "a\n"
+    assert {finding.check for finding in scripts.verify().findings} == {"counter"}
+
+
+@pytest.mark.parametrize("wanted", [2, 3, 0], ids=["itself", "later", "before_the_first"])
+def test_a_revert_that_nobody_can_follow_is_a_finding(db, wanted):
+    """Whoever may insert commands cannot make a script's reading, or that of all others, run for ever."""
+    script = make_script(text="a\n")
+    payload = f'{{"schema_version": 1, "to_sequence": {wanted}}}'
+    current().change(
+        "INSERT INTO script_commands (id, created_at, script_id, sequence, command_id, command_type, payload, "
+        f"actor_type) SELECT '{ID}', created_at, script_id, 2, '{ID}', 'REVERT', '{payload}', 'USER' "
+        "FROM script_commands",  # datapkg: allow-write a foreign client's write
+        (),
+    )
+    assert ("command", 2) in {(finding.check, finding.place) for finding in scripts.verify().findings}
+    with pytest.raises(DocumentError):
+        scripts.rebuild_elements(script.id)
+    current().change("UPDATE scripts SET current_sequence = 3", ())
+    with pytest.raises(DocumentError):
+        scripts.at(script.id, sequence=2)
+
+
+@pytest.mark.datapkg_engines("sqlite")
+@pytest.mark.datapkg_commits
+def test_a_script_that_is_gone_is_found(script, datapkg_url):
+    """A SQLite client checks no foreign keys by default, so it can take a script's row away."""
+    foreign = sqlite3.connect(datapkg_url.removeprefix("sqlite:///"), isolation_level=None)
+    assert foreign.execute("DELETE FROM scripts WHERE id = ?", (str(script.id),)).rowcount == 1
+    foreign.close()
+    assert {(each.script_id, each.check) for each in scripts.verify().findings} == {(script.id, "script")}
+
+
+def test_a_time_and_a_persona_that_do_not_belong_there_are_found(script):
+    """A command of the past would be missed by who asks for that time; a persona belongs to its script."""
+    assert scripts.verify().ok
+    tamper("script_commands", f"UPDATE script_commands SET created_at = '{EARLY}' WHERE sequence = 2")
+    assert {each.check for each in scripts.verify().findings} == {"time"}
+    other = make_script()
+    add = {"command_type": "INSERT_ELEMENT", "position": 0, "kind": "DIALOGUE", "text": "Hm", "persona": "Ann"}
+    scripts.append(other.id, commands=[add], expected_sequence=1, actor_type="USER")
+    scripts.create_persona(script.id, name="Ann")
+    assert scripts.verify(other.id).ok
+    sql = "UPDATE script_elements SET persona_id = ? WHERE script_id = ?"
+    tamper("script_elements", sql, str(scripts.get_persona(script.id, name="Ann").id), str(other.id))
+    assert [each.check for each in scripts.verify(other.id).findings] == ["element"]
+
+
+UNTOLD_BY_CONTENT = {
+    "a materializer that there is not": (
+        "script_versions", "UPDATE script_versions SET materializer_version = 77 WHERE version_number = 2", "version"
+    ),
+    "a version before its commands": (
+        "script_versions", f"UPDATE script_versions SET created_at = '{EARLY}' WHERE version_number = 2", "version"
+    ),
+    "a version after the next command": (
+        "script_versions", f"UPDATE script_versions SET created_at = '{LATE}' WHERE version_number = 1", "version"
+    ),
+    "the newest version in the future": (
+        "script_versions", f"UPDATE script_versions SET created_at = '{LATE}' WHERE version_number = 3", "version"
+    ),
+    "a command of the future": (
+        "script_commands", f"UPDATE script_commands SET created_at = '{LATE}' WHERE sequence = 3", "time"
+    ),
+    "the newest command in the future": (
+        "script_commands", f"UPDATE script_commands SET created_at = '{LATE}' WHERE sequence = 8", "time"
+    ),
+    "a place taken back": ("script_feed", "UPDATE script_feed SET position = NULL WHERE position = 3", "feed"),
+    "the first place taken back": ("script_feed", "UPDATE script_feed SET position = NULL WHERE position = 1", "feed"),
+    "another place": ("script_feed", "UPDATE script_feed SET position = 1000 WHERE position = 4", "feed"),
+}  # fmt: skip
+
+
+class Undone(Exception):
+    """Takes a change back."""
+
+
+def test_what_the_content_does_not_tell_is_found_too(script):
+    """Times, materializers and places in the feed that no write of the store could have left."""
+    scripts.commands_since()
+    edit = {"command_type": "SET_TITLE", "title": "U"}
+    scripts.append(script.id, commands=[edit], expected_sequence=8, actor_type="USER")
+    assert scripts.verify().ok  # the newest command waits for its place
+    for what, (table, sql, check) in UNTOLD_BY_CONTENT.items():
+        with pytest.raises(Undone), transaction():
+            tamper(table, sql)
+            assert check in {finding.check for finding in scripts.verify().findings}, what
+            raise Undone
+    tamper("script_feed", "UPDATE script_feed SET position = NULL WHERE position = 3")
+    scripts.commands_since()  # numbers it again
+    assert {finding.check for finding in scripts.verify(script.id).findings} == {"feed"}

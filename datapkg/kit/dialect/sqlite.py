@@ -116,8 +116,9 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
         message = literal(f"write gate: {table} is append-only")
         update, delete, insert, *gate = self.trigger_names(table, inserts=inserts)
         # INSERT OR REPLACE deletes without firing DELETE triggers unless the client turned recursive_triggers on, as
-        # ours do: for everybody else any insert over a row that is there is refused.
-        replaces = "(SELECT recursive_triggers FROM pragma_recursive_triggers) = 0"
+        # ours do: for everybody else any insert over a row that is there is refused. The parentheses keep out a table
+        # of the pragma's name, which somebody could make: it is no function, and everything is refused then.
+        replaces = "(SELECT recursive_triggers FROM pragma_recursive_triggers()) = 0"
         clash = " OR ".join(
             "EXISTS (SELECT 1 FROM {t} WHERE {on})".format(
                 t=quote(table), on=" AND ".join(f"{quote(column)} = NEW.{quote(column)}" for column in key)
@@ -144,7 +145,7 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
         refuse = f"BEGIN SELECT RAISE(ABORT, {literal(frozen_message(table, column, by_table))}); END"
         # The references keep the row itself in its place, but only for clients that turned foreign_keys on, as ours do;
         # for everybody else the row is neither deleted (and put back with another content), nor moved, nor replaced.
-        off = "(SELECT foreign_keys FROM pragma_foreign_keys) = 0"
+        off = "(SELECT foreign_keys FROM pragma_foreign_keys()) = 0"
         # OR REPLACE deletes, without firing DELETE triggers, whatever has the new row's key or rowid.
         there = f"EXISTS (SELECT 1 FROM {name} o WHERE (o.id = NEW.id OR o.rowid = NEW.rowid) AND {refers} o.id))"
         moved = "(NEW.id IS NOT OLD.id OR NEW.rowid IS NOT OLD.rowid)"

@@ -135,6 +135,14 @@ RULES = (
         "JOIN row_scripts AS b ON b.id = e.script_id WHERE a.script_id <> b.script_id",
         "persona_id: persona {} is of script {}, the element of script {}.",
     ),
+    Rule(
+        "script_elements",
+        "another_users_persona",
+        "SELECT e.id, e.persona_id, p.user_id, g.user_id FROM elements AS e JOIN personas AS p ON p.id = e.persona_id "
+        "JOIN row_scripts AS r ON r.id = e.script_id JOIN scripts AS g ON g.id = r.script_id "
+        "WHERE p.script_id IS NULL AND p.user_id <> g.user_id",
+        "persona_id: persona {} is of user {}, the element's script of user {}.",
+    ),
     _doubled("personas", "personas"),
     _unknown("personas", "personas", "script_id", "row_scripts", "script"),
     _unknown("personas", "personas", "user_id", "users", "user"),

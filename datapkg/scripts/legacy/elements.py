@@ -20,6 +20,7 @@ __all__ = ["Part", "aligned", "write_elements"]
 _Progress = Callable[[int], None]
 
 OTHERWISE = "scripts whose elements do not spell their text, imported as one more version"
+EDITED = "scripts edited before their elements came: those are in the history, and the edited state is the newest"
 UNUSED = "personas of no script that no element names, left out"
 
 # A persona belongs to its script; one of no script goes to each script whose elements name it. The newest row's
@@ -122,14 +123,20 @@ def _write_script(staging: Staging, keys: Keys, legacy: str, key: UUID, at: str 
     if whole is None:
         staging.note(OTHERWISE)
         whole = parts
-    command = {
+    command: dict[str, object] = {
         "command_type": "IMPORT",
-        "command_id": keys.derive("elements", legacy, at, 1),
+        "command_id": keys.derive("elements", legacy, at),
         "elements": [part._asdict() for part in whole],
     }
     script = Script.get_by_id(key)
-    append(key, commands=[command], expected_sequence=number, actor_type="IMPORT", now=script.updated_at)
-    read = [Part(each.kind, each.text, each.persona) for each in content_at(key, number + 1).elements]
+    commands = [command]
+    if script.current_sequence != number:
+        # Somebody went on with the script while the backfill was interrupted: their state stays the newest.
+        commands.append({"command_type": "REVERT", "to_sequence": script.current_sequence})
+        staging.note(EDITED)
+    before = script.current_sequence
+    append(key, commands=commands, expected_sequence=before, actor_type="IMPORT", now=script.updated_at)
+    read = [Part(each.kind, each.text, each.persona) for each in content_at(key, before + 1).elements]
     if read != whole:
         raise StaleWriteError(f"The elements of the script {key} read otherwise than they were written.")
     return len(parts)

@@ -29,20 +29,24 @@ class Keys:
         """Return the instant that a row of the working copy carries, or the backfill's."""
         return self.began if text is None else dt.datetime.fromisoformat(text)
 
-    def derive(self, table: str, legacy: str, at: str | None, rank: int) -> str:
+    def derive(self, table: str, legacy: str, at: str | None, rank: int | None = None) -> str:
         """Return a row's key as text.
 
         Args:
             table: which legacy table.
             legacy: the row's legacy key.
             at: its time, as the working copy holds it.
-            rank: its place among the table's rows by time and legacy key, from 1.
+            rank: its place among the table's rows by time and legacy key, from 1; None where no list sorts by the key:
+                then nothing but the digest tells rows of one instant apart, and takes all the room there is.
         """
         moment = max(self.moment(at), _FIRST)
         microseconds = (moment - _FIRST) // _MICROSECOND
         milliseconds, rest = divmod(microseconds, 1000)
         digest = hashlib.sha256(f"{self.fingerprint}\n{table}\n{legacy}".encode()).digest()
-        tail = (rank & 0x3FFFFFFF) << 32 | int.from_bytes(digest[:4], "big")
+        if rank is None:
+            tail = int.from_bytes(digest[:8], "big") >> 2
+        else:
+            tail = (rank & 0x3FFFFFFF) << 32 | int.from_bytes(digest[:4], "big")
         return str(UUID(int=milliseconds << 80 | 7 << 76 | (rest * 4096 // 1000) << 64 | 2 << 62 | tail))
 
     def assign(self, staging: Staging) -> None:

@@ -16,7 +16,7 @@ from datapkg.kit.errors import StorageError
 from datapkg.scripts.legacy.mapping import Layout, TableLayout
 from datapkg.scripts.legacy.report import Violation
 from datapkg.scripts.legacy.sources import Source
-from datapkg.scripts.legacy.values import Refused, as_instant_text, as_key, as_number, as_text
+from datapkg.scripts.legacy.values import Refused, as_instant_text, as_key, as_number, as_past_text, as_text
 
 __all__ = ["LISTED", "MOST_PARTS", "Staging"]
 
@@ -176,20 +176,21 @@ class Staging:
 
     def _converters(self, name: str) -> tuple[str, list[tuple[str, _Convert, bool]]]:
         """Return the working copy's table, and for each column the legacy one, its reader, and if it has to be."""
-        instant, key = self._instant, as_key
+        key = as_key
+        past, instant = self._moment(as_past_text), self._moment(as_instant_text)
         readers: dict[str, tuple[str, list[tuple[str, _Convert, bool]]]] = {
             "users": (
                 "users",
-                [("id", key, True), ("email", _email, True), ("name", _text(0, 200), False), _at(instant)],
+                [("id", key, True), ("email", _email, True), ("name", _text(0, 200), False), _at(past)],
             ),
             "sessions": (
                 "sessions",
                 [
                     ("id", key, True),
                     ("user_id", key, True),
-                    _at(instant),
+                    _at(past),
                     ("expires_at", instant, False),
-                    ("last_seen_at", instant, False),
+                    ("last_seen_at", past, False),
                 ],
             ),
             "chat_messages": (
@@ -201,7 +202,7 @@ class Staging:
                     ("script_id", key, False),
                     ("role", _word(self.layout.roles, "role"), True),
                     ("content", _text(0, _LONGEST), True),
-                    _at(instant),
+                    _at(past),
                 ],
             ),
             "scripts": (
@@ -212,7 +213,7 @@ class Staging:
                     ("title", _text(1, 500), True),
                     ("content", _script, True),
                     ("version_number", _number(1), False),
-                    _at(instant),
+                    _at(past),
                 ],
             ),
             "script_elements": (
@@ -241,15 +242,18 @@ class Staging:
             ("script_id", key, True),
             ("version_number", _number(1), True),
             ("content", _script, True),
-            _at(instant),
+            _at(past),
         ]
         return readers.get(name, ("history", history))
 
-    def _instant(self, value: object) -> str:
-        text, naive = as_instant_text(value)
-        if naive:
-            self.note(NAIVE)
-        return text
+    def _moment(self, reader: Callable[[object], tuple[str, bool]]) -> _Convert:
+        def convert(value: object) -> str:
+            text, naive = reader(value)
+            if naive:
+                self.note(NAIVE)
+            return text
+
+        return convert
 
     def note(self, what: str, count: int = 1) -> None:
         """Count something that was decided, for the report."""
@@ -300,8 +304,8 @@ def _named(name: str, given: dict[str, object]) -> str:
     return "?"
 
 
-def _at(instant: _Convert) -> tuple[str, _Convert, bool]:
-    return "created_at", instant, False
+def _at(past: _Convert) -> tuple[str, _Convert, bool]:
+    return "created_at", past, False
 
 
 def _text(least: int, most: int) -> _Convert:

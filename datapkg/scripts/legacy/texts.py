@@ -92,7 +92,7 @@ def _write_script(staging: Staging, keys: Keys, legacy: str, key: UUID, title: s
         made = max(made, keys.moment(at)) if at else made
         command: dict[str, object] = {
             "command_type": "IMPORT",
-            "command_id": keys.derive("commands", f"{legacy}.{number}", at, number),
+            "command_id": keys.derive("commands", f"{legacy}.{number}", at),
             "text": content,
         }
         if number == 1:

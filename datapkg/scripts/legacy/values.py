@@ -7,8 +7,9 @@ import re
 from uuid import UUID
 
 from datapkg.kit.json_values import text_problem
+from datapkg.kit.models import now
 
-__all__ = ["Refused", "as_instant_text", "as_key", "as_number", "as_text"]
+__all__ = ["Refused", "as_instant_text", "as_key", "as_number", "as_past_text", "as_text"]
 
 _DIGITS = re.compile(r"[0-9]{1,18}\Z")
 _INSTANT = re.compile(
@@ -16,6 +17,7 @@ _INSTANT = re.compile(
     r" ?(Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?)?\Z"
 )
 _LATEST = 253402300800  # the second after the year 9999
+_AHEAD = dt.timedelta(days=1)  # of clocks that were wrong, and of times that were not of the zone that they name
 _MILLISECONDS = 100_000_000_000  # as seconds this is the year 5138
 
 
@@ -100,6 +102,14 @@ def as_instant_text(value: object) -> tuple[str, bool]:
     except OverflowError:
         raise Refused("Not an instant: beyond the years 1 to 9999.") from None
     return moment.isoformat(timespec="microseconds"), naive
+
+
+def as_past_text(value: object) -> tuple[str, bool]:
+    """Return the same for when something was done: what lies more than a day ahead was not."""
+    text, naive = as_instant_text(value)
+    if text > (now() + _AHEAD).isoformat(timespec="microseconds"):
+        raise Refused(f"Lies in the future: {text}.")
+    return text, naive
 
 
 def _parsed(text: str) -> dt.datetime:
