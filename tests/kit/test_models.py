@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from datapkg.kit.engines import KitDatabase
-from datapkg.kit.errors import ConfigurationError, ConflictError, WriteGateError
+from datapkg.kit.errors import ConfigurationError, ConflictError, DatapkgError, WriteGateError
 from datapkg.kit.fields import JSONField, TextField
 from datapkg.kit.models import Model, MutableModel, new_id, now
 
