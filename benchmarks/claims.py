@@ -72,7 +72,7 @@ def _sqlite_sides(url: str) -> Iterator[dict[str, Claim]]:
     conn.execute("PRAGMA synchronous = NORMAL")
     conn.execute("PRAGMA foreign_keys = 1")
     conn.execute("PRAGMA recursive_triggers = 1")
-    conn.create_function("datapkg_gate", 0, lambda: None)
+    conn.create_function("datapkg_gate", 0, lambda: None)  # datapkg: allow-write it opens none
     ready = " INDEXED BY ix_feature_queue_ready"
     checks = _CHECKS.format(leased=" INDEXED BY ix_feature_queue_leased", p="?")
     full = _NEXT.format(ready=ready, checks=checks, lock="") + _TAKE.format(p="?")

@@ -23,7 +23,7 @@ from datapkg.scripts.history import content_at, lock_script, newest_version, scr
 from datapkg.scripts.models import Script, ScriptCommand, ScriptFeedEntry, ScriptVersion
 from datapkg.scripts.projection import change_elements, change_pages, write_version
 
-__all__ = ["Appended", "append", "create_script", "refuse_stranger", "revert"]
+__all__ = ["Appended", "append", "create_script", "refuse_stranger", "refuse_unmoved", "revert"]
 
 logger = logging.getLogger(__name__)
 
@@ -271,13 +271,8 @@ def _append(
         if refuse_other_payloads(batch, stored, script_id=key):
             rows = Rows(stored[each.command.command_id] for each in batch)
             return Appended(key, rows[0].sequence, rows[-1].sequence, rows, repeated=True)
-        if not script.current_sequence and any(each.actor_type != "IMPORT" for each in batch):
-            # Only a backfill makes scripts without a command, and could not go on after somebody else's.
-            raise ConflictError(
-                f"The script {key} is being moved here and has no command yet.",
-                fix="Wait for the backfill, or run it again if it was interrupted.",
-                script_id=str(key),
-            )
+        if any(each.actor_type != "IMPORT" for each in batch):
+            refuse_unmoved(script)
         if expected is not None and expected != script.current_sequence:
             raise StaleWriteError(
                 f"The script {key} is at sequence {script.current_sequence}, not at {expected}.",
@@ -311,6 +306,23 @@ def refuse_stranger(script: Script, owner: UUID | None) -> None:
             fix="Act for its owner, or work on a script of one's own.",
             table="scripts",
             columns=("owner_id",),
+            script_id=str(script.id),
+        )
+
+
+def refuse_unmoved(script: Script) -> None:
+    """Refuse to go on with a script without a command; only a backfill makes such, and could not go on after that.
+
+    Args:
+        script: the script, locked.
+
+    Raises:
+        ConflictError: it has no command.
+    """
+    if not script.current_sequence:
+        raise ConflictError(
+            f"The script {script.id} is being moved here and has no command yet.",
+            fix="Wait for the backfill, or run it again if it was interrupted.",
             script_id=str(script.id),
         )
 

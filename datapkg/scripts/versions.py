@@ -9,7 +9,7 @@ from datapkg.kit import failpoints
 from datapkg.kit.database import run_in_transaction
 from datapkg.kit.instants import as_instant
 from datapkg.kit.keys import as_id
-from datapkg.scripts.appending import refuse_stranger
+from datapkg.scripts.appending import refuse_stranger, refuse_unmoved
 from datapkg.scripts.history import lock_script, newest_version, stored_state, version_at
 from datapkg.scripts.models import Script, ScriptVersion
 from datapkg.scripts.projection import write_version
@@ -32,7 +32,7 @@ def materialize(
 
     Raises:
         NotFoundError: there is no such script.
-        ConflictError: it belongs to somebody else.
+        ConflictError: it belongs to somebody else, or a backfill has not given it its commands yet.
     """
     key, made = as_id(script_id, "script_id"), as_instant(now)
     owner = None if owner_id is None else as_id(owner_id, "owner_id")
@@ -41,8 +41,9 @@ def materialize(
     def work() -> ScriptVersion:
         script = lock_script(key)
         refuse_stranger(script, owner)
+        refuse_unmoved(script)
         number, through = newest_version(key)
-        if through == script.current_sequence and number:
+        if through == script.current_sequence:
             found = version_at(key, through)
             assert found is not None, "the script is locked"
             return found

@@ -91,6 +91,21 @@ WRITES = {
     "in a migration": 'def migrate(migrator):\n    migrator.orm["rubrics"].delete().execute()',
     "local import": "def f():\n    from datapkg.evaluation.models import Rubric as Q\n    Q.create()",
     "re-exported": "from datapkg import evaluation\nevaluation.Rubric.create()",
+    "star import": "from datapkg.evaluation import *\nfrom datapkg.evaluation.models import *\nRubric.create()",
+    "assigned with others": "a, b = Rubric, Definition\na.create(); b.create()",
+    "one of several": "for each in (Definition, Rubric):\n    each.delete().execute()",
+    "one of a list": "every = [Definition, Rubric]\n[each.delete() for each in every]",
+    "a method kept": "remove = Rubric.delete\nremove().execute()",
+    "a method passed on": "list(map(Rubric.delete_by_id, keys))",
+    "a row's method kept": "def f(r: Rubric):\n    return r.save",
+    "getattr": "getattr(Rubric, 'delete')().execute()",
+    "getattr of the model": "from datapkg import evaluation\ngetattr(evaluation, 'Rubric').create()",
+    "default": "def f(model=Rubric):\n    model.create()",
+    "default by name": "def f(a, /, b, *, model=Rubric, c):\n    model.create()",
+    "item removed": "del Rubric[1]",
+    "item set": "Rubric[1] = {'name': 'x'}",
+    "peewee's query": "pw.ModelDelete(Rubric).execute()",
+    "decoded": 'c.execute(b"DELETE FROM rubrics".decode())',
     "before it is bound": "def f():\n    X.create()\nX = Rubric",
 }
 
@@ -141,6 +156,11 @@ NOT_WRITES = {
     "shadowed": "def f(Rubric):\n    Rubric.create()",
     "rebound": "Rubric = object(); Rubric.delete()",
     "somebody else's class": "from elsewhere import Rubric\nRubric.create()",
+    "star import, rebound": "from datapkg.evaluation import *\nRubric = object()\nRubric.create()",
+    "star import of others": "from elsewhere import *\nRevision.create()",
+    "methods of others": "f = Definition.delete, form.save, getattr(Rubric, name), getattr(Rubric, 'select')",
+    "item of another": "del Definition[1], rubrics[1]; rubrics[1] = Rubric[1]",
+    "default of another": "def f(a=Rubric, b=Definition):\n    b.create()",
     "other object": "form.save(); x.delete_instance()",
     "its own method name": "class A:\n    def create(self): ...\nA().create()",
 }
@@ -163,6 +183,9 @@ def test_gates_are_found_where_they_are_opened(tmp_path):
         pass
     db.execute("SELECT set_config('datapkg.gate', 'rubrics', true)")
     db.execute("SET LOCAL datapkg.gate = 'rubrics'")
+    db.execute('SET LOCAL "datapkg"."gate" TO rubrics')
+    connection.create_function("datapkg_gate", 0, lambda: "rubrics")
+    connection.create_function("gate", 0, lambda: "rubrics")
     """
     assert found(tmp_path, code) == [
         (1, "gate", "rubrics"),
@@ -170,6 +193,8 @@ def test_gates_are_found_where_they_are_opened(tmp_path):
         (5, "gate", ""),
         (7, "gate", ""),
         (8, "gate", ""),
+        (9, "gate", ""),
+        (10, "gate", ""),
     ]
 
 

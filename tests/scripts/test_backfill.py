@@ -273,6 +273,8 @@ def test_it_goes_on_though_somebody_edited_meanwhile(db, tmp_path, monkeypatch, 
     if stage == "scripts":
         with pytest.raises(ConflictError):
             scripts.append(script.id, commands=[edit], expected_sequence=sequence, actor_type="USER")
+        with pytest.raises(ConflictError):
+            scripts.materialize(script.id)
     else:
         scripts.append(script.id, commands=[edit], expected_sequence=sequence, actor_type="USER")
     assert backfill(url).written["elements"] == 1

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import ast
-import bisect
-import re
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from datapkg.operations.linting.names import Index, ModelRef, import_bindings, model_of
+from datapkg.operations.linting.notes import Notes
 from datapkg.operations.linting.sources import Source
-from datapkg.operations.linting.sql import Access, sql_touches
-from datapkg.operations.linting.touches import Touch, arguments, shows
-from datapkg.operations.linting.values import Dotted, Instance, Query, Scope, Value, Values
+from datapkg.operations.linting.sql import Access
+from datapkg.operations.linting.touches import (
+    JOINS,
+    MODEL_READS,
+    MODEL_SCHEMA,
+    MODEL_WRITES,
+    ROW_WRITES,
+    WRITERS,
+    Touch,
+    arguments,
+    defaults,
+    shows,
+)
+from datapkg.operations.linting.values import Dotted, Instance, Query, Scope, Value, Values, got
 
 __all__ = ["scan"]
 
-_MODEL_WRITES = frozenset(
-    {
-        *("insert", "insert_many", "insert_from", "replace", "replace_many", "update", "delete", "create"),
-        *("get_or_create", "bulk_create", "bulk_update", "delete_by_id", "set_by_id", "truncate_table"),
-    }
-)
-_MODEL_READS = frozenset(("select", "get", "get_or_none", "get_by_id", "filter"))
-_MODEL_SCHEMA = frozenset(("create_table", "drop_table"))
-_ROW_WRITES = frozenset(("save", "delete_instance"))
-_JOINS = frozenset(("join", "left_outer_join", "join_from", "from_"))
-# The kit's own ways into a table, by dotted name; the model is the first argument.
-_KIT_WRITES = re.compile(r"datapkg\.kit\.(statements\.insert|statements\.insert_many|deletion\.delete_row)$")
+_ROUNDS = 200
 
 
 def scan(source: Source, index: Index) -> list[Touch]:
@@ -45,14 +43,14 @@ def scan(source: Source, index: Index) -> list[Touch]:
     return sorted(set(walk.found), key=lambda touch: (touch.line, touch.column, touch.how, touch.table or ""))
 
 
-class _Walk(ast.NodeVisitor):
+class _Walk(Notes):
     def __init__(self, source: Source, index: Index) -> None:
-        self.source = source
+        super().__init__(source)
         self.values = Values(index)
-        self.found: list[Touch] = []
         self.scope = Scope()
-        self.gates: list[str] = []
         self.waiting: list[Callable[[], None]] = []
+        self.called: set[int] = set()  # methods that are called, by ``id``
+        self.rounds = 1  # how often the loops around are gone through, once for each model
 
     def run(self) -> None:
         self.body(self.source.tree.body)
@@ -63,37 +61,6 @@ class _Walk(ast.NodeVisitor):
     def body(self, lines: list[ast.stmt]) -> None:
         for line in lines:
             self.visit(line)
-
-    # Notes ------------------------------------------------------------------------------------------------------
-
-    def note(self, node: ast.expr, access: Access, table: str | None, how: str) -> None:
-        column = len(self._line(node.lineno).encode()[: node.col_offset].decode("utf-8", "replace")) + 1
-        behind = table is not None and table in self.gates
-        self.found.append(
-            Touch(node.lineno, node.end_lineno or node.lineno, column, access, table, how, behind_gate=behind)
-        )
-
-    def _line(self, number: int) -> str:
-        return self.source.lines[number - 1] if number <= len(self.source.lines) else ""
-
-    def note_text(self, node: ast.expr, text: str, *, known: list[str]) -> None:
-        """Note what a text does, but for what its named parts do by themselves: those were noted already."""
-        before = Counter((touch.access, touch.table) for part in known for touch in sql_touches(part))
-        first, end = node.lineno, node.end_lineno or node.lineno
-        start = len(self._line(first).encode()[: node.col_offset].decode("utf-8", "replace")) + 1
-        # A long literal holds its lines as they stand in the file.
-        breaks = [match.start() for match in re.finditer("\n", text)] if isinstance(node, ast.Constant) else []
-        if len(breaks) != end - first:
-            breaks = []
-        for touch in sql_touches(text):
-            if before[touch.access, touch.table] > 0:
-                before[touch.access, touch.table] -= 1
-                continue
-            down = bisect.bisect_left(breaks, touch.offset)
-            line, column = first + down, touch.offset - breaks[down - 1] if down else start
-            how = touch.verb if touch.access != "gate" else "the setting datapkg.gate"
-            behind = touch.table is not None and touch.table in self.gates
-            self.found.append(Touch(line, end, column, touch.access, touch.table, how, behind, touch.sure))
 
     def quiet(self, node: ast.AST) -> None:
         """Pass by the texts of something that is shown or compared, and not run."""
@@ -163,11 +130,24 @@ class _Walk(ast.NodeVisitor):
             self.note_text(node, text, known=self.values.named)
         if isinstance(node.func, ast.Attribute):
             self._method(node, node.func)
+            self.called.add(id(node.func))
+        elif (method := got(node)) is not None:
+            self.visit_Attribute(method)
         called = self.values.of(node.func, self.scope)
-        if isinstance(called, Dotted) and _KIT_WRITES.match(called.name) and node.args:
+        if isinstance(called, Dotted) and WRITERS.match(called.name) and node.args:
             model = self.values.model(node.args[0], self.scope)
             if model is not None and model.table:
                 self.note(node, "write", model.table, called.name.rpartition(".")[2])
+        self.generic_visit(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        """A method that is called is looked at with its call; any other is kept, and called some time."""
+        if id(node) not in self.called and node.attr in MODEL_WRITES | ROW_WRITES:
+            value = self.values.of(node.value, self.scope)
+            model = value.model if isinstance(value, Instance) else self.values.model(node.value, self.scope)
+            writes = ROW_WRITES if isinstance(value, Instance) else MODEL_WRITES
+            if model is not None and model.table and node.attr in writes:
+                self.note(node, "write", model.table, f"{ast.unparse(node)[-60:]}")
         self.generic_visit(node)
 
     def _method(self, node: ast.Call, func: ast.Attribute) -> None:
@@ -177,16 +157,20 @@ class _Walk(ast.NodeVisitor):
             access: Access = "gate" if name == "open_gate" else "write"
             self.note(node, access, table.lower() if table else None, name)
             return
+        if name in ("create_function", "register_function"):  # the gate of SQLite is one
+            if any(self.values.text(each, self.scope) == "datapkg_gate" for each in node.args):
+                self.note(node, "gate", None, name)
+            return
         if name == "copy_from" and len(node.args) > 1:
             if (copied := self.values.text(node.args[1], self.scope)) is not None:
                 self.note(node, "write", copied.lower(), name)
             return
         value = self.values.of(func.value, self.scope)
         if isinstance(value, Instance):
-            if name in _ROW_WRITES and value.model.table:
+            if name in ROW_WRITES and value.model.table:
                 self.note(node, "write", value.model.table, f"{ast.unparse(func)[-60:]}")
             return
-        if name in _JOINS and node.args:
+        if name in JOINS and node.args:
             joined = self.values.model(node.args[-1] if name == "join_from" else node.args[0], self.scope)
             if joined is not None and joined.table:
                 self.note(node.args[0], "read", joined.table, name)
@@ -194,11 +178,11 @@ class _Walk(ast.NodeVisitor):
         if model is None or not model.table:
             return
         how = f"{ast.unparse(func)[-60:]}"
-        if name in _MODEL_WRITES:
+        if name in MODEL_WRITES:
             self.note(node, "write", model.table, how)
-        elif name in _MODEL_READS:
+        elif name in MODEL_READS:
             self.note(node, "read", model.table, how)
-        elif name in _MODEL_SCHEMA:
+        elif name in MODEL_SCHEMA:
             self.note(node, "schema", model.table, how)
 
     # Names ------------------------------------------------------------------------------------------------------
@@ -206,7 +190,9 @@ class _Walk(ast.NodeVisitor):
     def _imported(self, node: ast.Import | ast.ImportFrom) -> None:
         package = self.source.path.endswith("__init__.py")
         for name, target in import_bindings(node, module=self.source.module, package=package).items():
-            if name != "*":
+            if name == "*":
+                self.values.stars.append(target)
+            else:
                 self.scope.bind(name, Dotted(target))
 
     visit_Import = _imported
@@ -216,10 +202,22 @@ class _Walk(ast.NodeVisitor):
         self.visit(node.value)
         value = self.values.of(node.value, self.scope)
         for target in node.targets:
-            self._bind(target, value)
+            self._bind(target, value, node.value)
+
+    def visit_Delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            self._item(target)
+            self.visit(target)
+
+    def _item(self, target: ast.expr) -> None:
+        """Note what ``Model[key] = …`` and ``del Model[key]`` do."""
+        if isinstance(target, ast.Subscript):
+            model = self.values.model(target.value, self.scope)
+            if model is not None and model.table:
+                self.note(target, "write", model.table, f"{ast.unparse(target.value)[-60:]}[\u2026]")
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        value = self._annotated(node.annotation)
+        value = self.values.annotated(node.annotation, self.scope)
         if node.value is not None:
             self.visit(node.value)
             value = self.values.of(node.value, self.scope) or value
@@ -239,58 +237,65 @@ class _Walk(ast.NodeVisitor):
             self._bind(node.target, None)
         self.visit(node.value)
 
-    def _bind(self, target: ast.expr, value: Value) -> None:
+    def _bind(self, target: ast.expr, value: Value, given: ast.expr | None = None) -> None:
         if isinstance(target, ast.Name):
             self.scope.bind(target.id, value)
         elif isinstance(target, (ast.Tuple, ast.List)):
-            for each in target.elts:
-                self._bind(each, None)
+            parts: list[ast.expr | None] = [None] * len(target.elts)
+            if isinstance(given, (ast.Tuple, ast.List)) and len(given.elts) == len(parts):
+                parts = [None if isinstance(each, ast.Starred) else each for each in given.elts]
+            values = [None if part is None else self.values.of(part, self.scope) for part in parts]
+            for each, part, known in zip(target.elts, parts, values, strict=True):
+                self._bind(each, known, part)
         elif isinstance(target, ast.Starred):
             self._bind(target.value, None)
         else:
+            self._item(target)
             self.visit(target)
-
-    def _annotated(self, annotation: ast.expr | None) -> Value:
-        """What a name with this annotation holds: a row, or None."""
-        if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-            try:
-                annotation = ast.parse(annotation.value, mode="eval").body
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                return None
-        if isinstance(annotation, ast.BinOp):  # Row | None
-            return self._annotated(annotation.left) or self._annotated(annotation.right)
-        if not isinstance(annotation, (ast.Name, ast.Attribute)):
-            return None
-        model = self.values.model(annotation, self.scope)
-        return Instance(model) if model is not None else None
 
     def _for(self, node: ast.For | ast.AsyncFor) -> None:
         self.visit(node.iter)
-        self._bind(node.target, self._each(node.iter))
-        self.body([*node.body, *node.orelse])
+        for value in self._each(node.iter):
+            self._bind(node.target, value)
+            self.body(node.body)
+        self.body(node.orelse)
 
     visit_For = _for
     visit_AsyncFor = _for
 
-    def _each(self, node: ast.expr) -> Value:
+    def _each(self, node: ast.expr) -> Iterator[Value]:
+        """Yield what the variable of a loop stands for: each of several models, or once what is known of all."""
         value = self.values.of(node, self.scope)
+        models = [each for each in value if isinstance(each, ModelRef)] if isinstance(value, tuple) else []
+        if models and self.rounds * len(models) <= _ROUNDS:
+            self.rounds *= len(models)
+            yield from models
+            self.rounds //= len(models)
+            return
         if isinstance(value, Dotted):
             value = self.values.model(node, self.scope)
         if isinstance(value, ModelRef):
-            return Instance(value)
-        return Instance(value.model) if isinstance(value, Query) else None
+            yield Instance(value)
+        else:
+            yield Instance(value.model) if isinstance(value, Query) else None
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> None:
-        with_names = Scope(self.scope)
-        outer, self.scope = self.scope, with_names
-        for each in node.generators:
-            self.visit(each.iter)
-            self._bind(each.target, self._each(each.iter))
-            for test in each.ifs:
-                self.visit(test)
-        for part in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
-            self.visit(part)
+        outer, self.scope = self.scope, Scope(self.scope)
+        self._generators(node.generators, (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,))
         self.scope = outer
+
+    def _generators(self, generators: list[ast.comprehension], parts: tuple[ast.expr, ...]) -> None:
+        if not generators:
+            for part in parts:
+                self.visit(part)
+            return
+        first, *others = generators
+        self.visit(first.iter)
+        for value in self._each(first.iter):
+            self._bind(first.target, value)
+            for test in first.ifs:
+                self.visit(test)
+            self._generators(others, parts)
 
     visit_ListComp = visit_SetComp = visit_GeneratorExp = visit_DictComp = _comprehension
 
@@ -340,9 +345,10 @@ class _Walk(ast.NodeVisitor):
         self._function(node)
 
     def _parameters(self, given: ast.arguments, scope: Scope) -> Scope:
-        inner = Scope(scope)
+        inner, known = Scope(scope), defaults(given)
         for each in arguments(given):
-            inner.bind(each.arg, self._annotated(each.annotation))
+            model = self.values.model(known[each.arg], scope) if each.arg in known else None
+            inner.bind(each.arg, model or self.values.annotated(each.annotation, scope))
         return inner
 
     def visit_Lambda(self, node: ast.Lambda) -> None:

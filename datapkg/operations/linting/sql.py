@@ -138,7 +138,7 @@ class _Reader:
         elif word == "DO":
             self.bodies(begin, end)
         elif word == "SET":
-            spelled = "".join(token.text for token in self.tokens[begin + 1 : begin + 5]).lower()
+            spelled = "".join(token.text for token in self.tokens[begin + 1 : begin + 5]).lower().replace('"', "")
             if re.match(rf"(local|session)?{re.escape(_GATE)}", spelled):
                 self.add("gate", None)
         elif word in ("CREATE", "ALTER", "DROP"):
@@ -344,7 +344,7 @@ class _Reader:
             elif token.word == "JOIN" or (token.word == "FROM" and row[-1] and self.word(position - 1) != "DISTINCT"):
                 position = self.tables(position + 1, end)
                 continue
-            elif token.word == "SET_CONFIG" and self.at(position + 2).text == f"'{_GATE}'":
+            elif token.word == "SET_CONFIG" and self.at(position + 2).text.lower() == f"'{_GATE}'":
                 self.add("gate", None)
             position += 1
 

@@ -9,10 +9,36 @@ from dataclasses import dataclass
 
 from datapkg.operations.linting.sql import Access
 
-__all__ = ["Touch", "arguments", "shows"]
+__all__ = [
+    "JOINS",
+    "MODEL_READS",
+    "MODEL_SCHEMA",
+    "MODEL_WRITES",
+    "ROW_WRITES",
+    "WRITERS",
+    "Touch",
+    "arguments",
+    "defaults",
+    "shows",
+]
 
 _LOGGERS = re.compile(r"(^|_)(log|logger|logging|warnings)$", re.IGNORECASE)
 _LOGGED = frozenset(("debug", "info", "warning", "warn", "error", "exception", "critical", "log"))
+MODEL_WRITES = frozenset(
+    {
+        *("insert", "insert_many", "insert_from", "replace", "replace_many", "update", "delete", "create"),
+        *("get_or_create", "bulk_create", "bulk_update", "delete_by_id", "set_by_id", "truncate_table"),
+    }
+)
+MODEL_READS = frozenset(("select", "get", "get_or_none", "get_by_id", "filter"))
+MODEL_SCHEMA = frozenset(("create_table", "drop_table"))
+ROW_WRITES = frozenset(("save", "delete_instance"))
+JOINS = frozenset(("join", "left_outer_join", "join_from", "from_"))
+# The kit's own ways into a table, and Peewee's bare queries, by dotted name; the model is the first argument.
+WRITERS = re.compile(
+    r"(datapkg\.kit\.(statements\.insert|statements\.insert_many|deletion\.delete_row)"
+    r"|peewee\.(Model)?(Insert|Update|Delete))$"
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +69,13 @@ def arguments(given: ast.arguments) -> Iterator[ast.arg]:
     """Yield every parameter of a function."""
     yield from (*given.posonlyargs, *given.args, *given.kwonlyargs)
     yield from filter(None, (given.vararg, given.kwarg))
+
+
+def defaults(given: ast.arguments) -> dict[str, ast.expr]:
+    """Return the values that parameters have unless they are given."""
+    named = [*given.posonlyargs, *given.args]
+    found = dict(zip((each.arg for each in reversed(named)), reversed(given.defaults), strict=False))
+    return found | {each.arg: value for each, value in zip(given.kwonlyargs, given.kw_defaults, strict=True) if value}
 
 
 def shows(func: ast.expr) -> bool:

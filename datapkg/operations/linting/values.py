@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datapkg.operations.linting.names import Index, ModelRef
 from datapkg.operations.linting.tokens import HOLE
 
-__all__ = ["Dotted", "Instance", "Query", "Scope", "Value", "Values"]
+__all__ = ["Dotted", "Instance", "Query", "Scope", "Value", "Values", "got"]
 
 _LONGEST = 100_000  # characters of a composed text
 _PERCENT = re.compile(r"%(?:\((\w+)\))?[-+ #0-9.*]*([a-zA-Z%])")
-_SAME = frozenset(("strip", "lstrip", "rstrip", "lower", "upper", "encode", "casefold"))
+_SAME = frozenset(("strip", "lstrip", "rstrip", "lower", "upper", "encode", "decode", "casefold"))
 # Functions that give back their first argument, as far as SQL is concerned.
 _WRAPPERS = re.compile(r"(?:^|[._])(?:quote\w*|SQL|Identifier|Composed|text|dedent|cleandoc|cast|ident)$")
 _ROW = frozenset(("get", "get_by_id", "get_or_none", "create", "first", "peek"))
@@ -46,7 +46,7 @@ class Query:
     model: ModelRef
 
 
-Value = str | tuple["str | None", ...] | Dotted | ModelRef | Instance | Query | None
+Value = str | tuple["str | ModelRef | None", ...] | Dotted | ModelRef | Instance | Query | None
 
 
 class Scope:
@@ -64,14 +64,14 @@ class Scope:
         """Let a name stand for a value; None says that it is unknown, and hides an outer one."""
         self._values[name] = value
 
-    def find(self, name: str) -> Value:
-        """Return what a name stands for, as far as that is known."""
+    def find(self, name: str, *, unbound: Value = None) -> Value:
+        """Return what a name stands for, as far as that is known, or ``unbound`` where nothing binds it."""
         scope: Scope | None = self
         while scope is not None:
             if name in scope._values:
                 return scope._values[name]
             scope = scope.parent
-        return None
+        return unbound
 
 
 class Values:
@@ -83,12 +83,14 @@ class Values:
     Attributes:
         used: the expressions that became part of a text, by ``id``.
         named: the texts of names that became part of the last text.
+        stars: the modules whose names are imported all at once.
     """
 
     def __init__(self, index: Index) -> None:
         self.index = index
         self.used: set[int] = set()
         self.named: list[str] = []
+        self.stars: list[str] = []
 
     def text(self, node: ast.expr, scope: Scope) -> str | None:
         """Return the text that an expression makes, or None; ``used`` and ``named`` then tell of what."""
@@ -105,6 +107,20 @@ class Values:
             return self.index.model(value.name)
         return value if isinstance(value, ModelRef) else None
 
+    def annotated(self, annotation: ast.expr | None, scope: Scope) -> Value:
+        """Return what a name with this annotation holds: a row, or None."""
+        if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+            try:
+                annotation = ast.parse(annotation.value, mode="eval").body
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                return None
+        if isinstance(annotation, ast.BinOp):  # Row | None
+            return self.annotated(annotation.left, scope) or self.annotated(annotation.right, scope)
+        if not isinstance(annotation, (ast.Name, ast.Attribute)):
+            return None
+        model = self.model(annotation, scope)
+        return Instance(model) if model is not None else None
+
     def of(self, node: ast.expr, scope: Scope) -> Value:
         """Return what an expression stands for, or None."""
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
@@ -119,7 +135,8 @@ class Values:
         return node.value.replace(HOLE, " ") if isinstance(node.value, str) else None
 
     def _name(self, node: ast.Name, scope: Scope) -> Value:
-        value = scope.find(node.id)
+        starred = (self.index.model(f"{star}.{node.id}") for star in self.stars)
+        value = scope.find(node.id, unbound=next(filter(None, starred), None))
         if isinstance(value, str):
             self.named.append(value)
         return value
@@ -134,15 +151,16 @@ class Values:
         value = self.of(node.body, scope)
         return value if value is not None else self.of(node.orelse, scope)
 
-    def _tuple(self, node: ast.Tuple | ast.List, scope: Scope) -> Value:
+    def _tuple(self, node: ast.Tuple | ast.List | ast.Set, scope: Scope) -> Value:
         if len(node.elts) > 200:
             return None
         values = [self.of(each, scope) for each in node.elts]
         # A list of whole statements is looked at statement by statement; only a join makes one text of it.
         self.used.difference_update(map(id, node.elts))
-        return tuple(value if isinstance(value, str) else None for value in values) if any(values) else None
+        known = tuple(value if isinstance(value, str) else self._model(value) for value in values)
+        return known if any(known) else None
 
-    _list = _tuple
+    _list = _set = _tuple
 
     def _piece(self, node: ast.expr, scope: Scope) -> str:
         value = self.of(node, scope)
@@ -242,6 +260,8 @@ class Values:
 
     def _call(self, node: ast.Call, scope: Scope) -> Value:
         called: Value
+        if (method := got(node)) is not None:
+            return self.of(method, scope)
         if isinstance(node.func, ast.Attribute):
             owner = self.of(node.func.value, scope)
             if (value := self._method(node, node.func, owner, scope)) is not None:
@@ -264,7 +284,7 @@ class Values:
             parts = self.of(node.args[0], scope)
             if isinstance(parts, tuple) and isinstance(node.args[0], (ast.List, ast.Tuple)):
                 self.used.update(map(id, node.args[0].elts))
-            known = [HOLE if part is None else part for part in parts] if isinstance(parts, tuple) else [HOLE]
+            known = [part if isinstance(part, str) else HOLE for part in parts] if isinstance(parts, tuple) else [HOLE]
             return value.join(known)[:_LONGEST]
         if isinstance(value, str):
             if func.attr == "format":
@@ -279,6 +299,16 @@ class Values:
         if func.attr == "alias":
             return model
         return Query(model) if func.attr in _QUERIES else None
+
+
+def got(node: ast.Call) -> ast.Attribute | None:
+    """Return ``a.b`` for ``getattr(a, "b")``, and None for any other call."""
+    if not isinstance(node.func, ast.Name) or node.func.id != "getattr" or len(node.args) not in (2, 3):
+        return None
+    owner, name = node.args[:2]
+    if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+        return None
+    return ast.copy_location(ast.Attribute(owner, name.value, ast.Load()), node)
 
 
 def _last(node: ast.expr) -> str:

@@ -10,10 +10,10 @@ from datapkg.kit.errors import StaleWriteError
 from datapkg.kit.statements import insert_many
 from datapkg.scripts.appending import append
 from datapkg.scripts.contents import Element
-from datapkg.scripts.history import content_at
+from datapkg.scripts.history import content_at, lock_script
 from datapkg.scripts.legacy.keys import Keys
 from datapkg.scripts.legacy.staging import Staging
-from datapkg.scripts.models import Persona, Script
+from datapkg.scripts.models import Persona
 
 __all__ = ["Part", "aligned", "write_elements"]
 
@@ -128,7 +128,7 @@ def _write_script(staging: Staging, keys: Keys, legacy: str, key: UUID, at: str 
         "command_id": keys.derive("elements", legacy, at),
         "elements": [part._asdict() for part in whole],
     }
-    script = Script.get_by_id(key)
+    script = lock_script(key)
     commands = [command]
     if script.current_sequence != number:
         # Somebody went on with the script while the backfill was interrupted: their state stays the newest.
