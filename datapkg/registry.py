@@ -7,14 +7,24 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from datapkg.kit.domains import Domain, SeedTable
+from datapkg.kit.domains import Domain, Exemption, RetentionPolicy, SeedTable
 from datapkg.kit.errors import ConfigurationError
 from datapkg.kit.models import Model
 
-__all__ = ["ENTRY_POINT_GROUP", "Domain", "SeedTable", "domains", "models", "register", "unregister"]
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Domain",
+    "Exemption",
+    "RetentionPolicy",
+    "SeedTable",
+    "domains",
+    "models",
+    "register",
+    "unregister",
+]
 
 ENTRY_POINT_GROUP = "datapkg.domains"
-_BUILT_IN = ("audit", "flags", "accounts", "evaluation", "workqueue", "planning", "scripts")
+_BUILT_IN = ("audit", "flags", "accounts", "evaluation", "workqueue", "planning", "scripts", "engagement")
 _registered: dict[str, Domain] = {}
 
 
@@ -22,8 +32,8 @@ def register(domain: Domain) -> None:
     """Add a domain of your own; migrate, seed and the test fixtures then serve it like a built-in one.
 
     Raises:
-        ConfigurationError: the name is taken, the domain has tables but no migrations folder, or its documents or
-            seeds name tables that it does not have.
+        ConfigurationError: the name is taken, the domain has tables but no migrations folder, or its documents,
+            seeds or retention policies name tables that it does not have.
     """
     others = (*_BUILT_IN, *(each.name for each in _from_entry_points()))
     if domain.name in others or _registered.get(domain.name, domain) is not domain:
@@ -48,6 +58,13 @@ def _check(domain: Domain) -> None:
             raise ConfigurationError(
                 f"The domain {domain.name!r} lists documents in {name!r}, which is no column of its tables.",
                 fix="Write table.column, of a table that stands in Domain(models=…).",
+            )
+    for policy in domain.retention:
+        if policy.model not in domain.models or policy.by not in policy.model._meta.fields:
+            raise ConfigurationError(
+                f"The retention policy {policy.name!r} of {domain.name!r} needs a table of the domain, and one of its "
+                "fields to go by.",
+                fix="Add the model to Domain(models=…), and name an instant or a date of it.",
             )
     for table in domain.seeds:
         if table.model not in domain.models:

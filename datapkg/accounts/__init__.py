@@ -8,8 +8,13 @@ True
 
 from __future__ import annotations
 
-from datapkg.accounts.models import ROLES, ApiKey, Session, User, VerificationToken
-from datapkg.accounts.queries import *  # noqa: F403  # the domain's functions, by their __all__
-from datapkg.accounts.queries import __all__ as _functions
+from typing import TYPE_CHECKING
 
-__all__ = ["ROLES", "ApiKey", "Session", "User", "VerificationToken", *_functions]
+from datapkg.accounts.models import *  # noqa: F403  # the domain's tables
+from datapkg.accounts.models import __all__ as _models
+from datapkg.kit.deferring import deferred
+
+if TYPE_CHECKING:
+    from datapkg.accounts.queries import *  # noqa: F403  # the domain's functions, by their __all__
+else:
+    __getattr__, __dir__ = deferred(__name__, _models)

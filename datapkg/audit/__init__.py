@@ -8,8 +8,13 @@ True
 
 from __future__ import annotations
 
-from datapkg.audit.models import AuditHead, AuditLog
-from datapkg.audit.queries import *  # noqa: F403  # the domain's functions, by their __all__
-from datapkg.audit.queries import __all__ as _functions
+from typing import TYPE_CHECKING
 
-__all__ = ["AuditHead", "AuditLog", *_functions]
+from datapkg.audit.models import *  # noqa: F403  # the domain's tables
+from datapkg.audit.models import __all__ as _models
+from datapkg.kit.deferring import deferred
+
+if TYPE_CHECKING:
+    from datapkg.audit.queries import *  # noqa: F403  # the domain's functions, by their __all__
+else:
+    __getattr__, __dir__ = deferred(__name__, _models)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from datapkg.evaluation.models import *  # noqa: F403  # the domain's tables
 from datapkg.evaluation.models import __all__ as _models
-from datapkg.evaluation.queries import *  # noqa: F403  # the domain's functions, by their __all__
-from datapkg.evaluation.queries import __all__ as _functions
+from datapkg.kit.deferring import deferred
 
-__all__ = [*_models, *_functions]
+if TYPE_CHECKING:
+    from datapkg.evaluation.queries import *  # noqa: F403  # the domain's functions, by their __all__
+else:
+    __getattr__, __dir__ = deferred(__name__, _models)

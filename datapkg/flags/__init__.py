@@ -7,8 +7,13 @@
 
 from __future__ import annotations
 
-from datapkg.flags.models import FeatureFlag
-from datapkg.flags.queries import *  # noqa: F403  # the domain's functions, by their __all__
-from datapkg.flags.queries import __all__ as _functions
+from typing import TYPE_CHECKING
 
-__all__ = ["FeatureFlag", *_functions]
+from datapkg.flags.models import *  # noqa: F403  # the domain's tables
+from datapkg.flags.models import __all__ as _models
+from datapkg.kit.deferring import deferred
+
+if TYPE_CHECKING:
+    from datapkg.flags.queries import *  # noqa: F403  # the domain's functions, by their __all__
+else:
+    __getattr__, __dir__ = deferred(__name__, _models)

@@ -64,10 +64,13 @@ def sound(document: Document, content: Any) -> Any:
     Raises:
         DocumentError: it is corrupt, such as after foreign SQL.
     """
+    from datapkg.kit.documents import ITEMS_KEY, VERSION_KEY
     from datapkg.kit.schemas import load
 
+    # The schema of a list describes what is stored around it.
+    whole = {VERSION_KEY: document.version, ITEMS_KEY: content} if document.listed else content
     try:
-        load(document.schema, content)
+        load(document.schema, whole)
     except ValidationError as error:
         for path, messages in error.errors.items():
             wrong = [message for message in messages if message != _UNKNOWN]

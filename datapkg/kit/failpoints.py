@@ -48,6 +48,17 @@ FAILPOINTS: dict[str, str] = {
     "materialize.before_commit": "a version and the counter are written, not committed",
     "rebuild.mid_write": "a script's elements are removed, the new ones are not written",
     "rebuild.before_commit": "a script's elements are written anew, not committed",
+    "retention.after_intent": "which folder will be written is noted, it is not there yet",
+    "retention.after_file": "one period's files of an archive are written",
+    "retention.before_manifest": "all files of an archive are written, its manifest is not",
+    "retention.after_manifest": "an archive is whole, nothing is recorded",
+    "retention.after_record": "an archive is recorded, its folder has not its name yet",
+    "retention.after_rename": "an archive is recorded and in its place, nothing is deleted",
+    "retention.mid_delete": "some of the archived rows are deleted",
+    "retention.after_delete": "all archived rows are deleted, nothing says so",
+    "retention.after_outcome": "the archive says what was deleted, its record does not",
+    "retention.mid_restore": "some rows are put back, not committed",
+    "retention.before_restore_commit": "all rows are put back, not committed",
 }
 """Every failpoint, and what has happened when it is reached."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -59,6 +59,8 @@ class KitSchemaManager(pw.SchemaManager):
         statements: list[str] = []
         for column, (by_table, by_column) in getattr(meta, "frozen_by", {}).items():
             statements += dialect.frozen_ddl(meta.table_name, column=column, by_table=by_table, by_column=by_column)
+        for column in getattr(meta, "immutable", ()):
+            statements += dialect.immutable_ddl(meta.table_name, column=column)
         if not getattr(meta, "append_only", False):
             return statements
         keys = [("id",)]
@@ -76,6 +78,8 @@ class KitSchemaManager(pw.SchemaManager):
         names: list[str] = []
         for column in getattr(meta, "frozen_by", {}):
             names += dialect.frozen_trigger_names(meta.table_name, column=column)
+        for column in getattr(meta, "immutable", ()):
+            names += dialect.immutable_trigger_names(meta.table_name, column=column)
         return names + (
             dialect.trigger_names(meta.table_name, inserts=getattr(meta, "gated", False))
             if getattr(meta, "append_only", False)
@@ -129,8 +133,8 @@ class Model(pw.Model):
     ``save()`` on a fresh instance inserts it. Append-only tables set ``append_only = True`` in ``Meta``, and
     ``gated = True`` too where rows may be inserted only behind their gate (``database.open_gate``); a column
     that must stay as it is once rows of another table refer to the row stands in ``frozen_by``, as
-    ``{"content": ("runs", "definition_id")}``. ``written_by`` names the functions that write such a table, for
-    ``datapkg lint-writes``.
+    ``{"content": ("runs", "definition_id")}``; a column that never changes stands in ``immutable``. ``written_by``
+    names the functions that write such a table, for ``datapkg lint-writes``.
 
     Attributes:
         id: the key.
@@ -151,6 +155,7 @@ class Model(pw.Model):
         gated = False
         written_by = ""
         frozen_by: Mapping[str, tuple[str, str]] = {}
+        immutable: Sequence[str] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._fresh = "__no_default__" not in kwargs

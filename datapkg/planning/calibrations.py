@@ -13,9 +13,9 @@ from datapkg.kit.keys import as_id, as_id_text
 from datapkg.kit.pages import list_page
 from datapkg.kit.results import Rows
 from datapkg.kit.statements import Param, Statement
+from datapkg.kit.upserts import upsert
 from datapkg.planning.models import TokenCalibration
 from datapkg.planning.pools import get_skill_pool
-from datapkg.planning.upserts import upsert
 
 __all__ = [
     "delete_calibration",

@@ -13,11 +13,11 @@ from datapkg.kit.keys import as_id, as_id_text
 from datapkg.kit.pages import list_page
 from datapkg.kit.results import Rows
 from datapkg.kit.statements import Param, Statement
+from datapkg.kit.upserts import upsert
 from datapkg.planning.initiatives import get_initiative
 from datapkg.planning.models import TokenDemand, TokenSupply
 from datapkg.planning.pools import get_skill_pool
 from datapkg.planning.scenarios import get_scenario
-from datapkg.planning.upserts import upsert
 
 __all__ = [
     "delete_demand",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from datapkg.kit.deferring import deferred
 from datapkg.workqueue.models import *  # noqa: F403  # the domain's tables
 from datapkg.workqueue.models import __all__ as _models
-from datapkg.workqueue.queries import *  # noqa: F403  # the domain's functions, by their __all__
-from datapkg.workqueue.queries import __all__ as _functions
 
-__all__ = [*_models, *_functions]
+if TYPE_CHECKING:
+    from datapkg.workqueue.queries import *  # noqa: F403  # the domain's functions, by their __all__
+else:
+    __getattr__, __dir__ = deferred(__name__, _models)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datapkg.workqueue.claims import LEASE, claim_next, heartbeat, release, release_expired
 from datapkg.workqueue.commands import command_handler
 from datapkg.workqueue.dependencies import add_dependency, list_dependencies, remove_dependency, verify_counts
-from datapkg.workqueue.enqueue import enqueue, enqueue_many
+from datapkg.workqueue.enqueuing import enqueue, enqueue_many
 from datapkg.workqueue.features import (
     delete_feature,
     find_execution_metric,

@@ -128,6 +128,14 @@ class Dialect(ABC):
         """The names of the triggers that :meth:`frozen_ddl` makes."""
         return [f"tg_{table}_{column}_frozen"]
 
+    @abstractmethod
+    def immutable_ddl(self, table: str, *, column: str) -> list[str]:
+        """Statements that keep a column of a row as it was inserted."""
+
+    def immutable_trigger_names(self, table: str, *, column: str) -> list[str]:
+        """The names of the triggers that :meth:`immutable_ddl` makes."""
+        return [f"tg_{table}_{column}_immutable"]
+
     # Documents --------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -164,6 +172,9 @@ class Dialect(ABC):
     for_update: str
     """What a SELECT ends with to lock the rows it reads."""
 
+    for_key_share: str
+    """What a SELECT ends with to lock the rows it reads as a reference to them does: against ``for_update`` alone."""
+
     skip_locked: str
     """What a SELECT ends with to lock the rows it reads and to pass over those that another transaction has locked."""
 
@@ -182,6 +193,9 @@ class Dialect(ABC):
 
     named_lock_sql: str
     """Takes the lock of the bound name until the transaction ends; empty where writers exclude each other anyway."""
+
+    filling_sql: str
+    """What a transaction begins with that fills empty tables whose rows refer to each other; may be empty."""
 
     restricting_sql: str
     """Lists ``(table, column)`` of every foreign key to the bound table that forbids deleting what it refers to."""

@@ -25,8 +25,10 @@ __all__ = ["POSTGRESQL", "PostgresqlDialect"]
 GATE_SETTING = "datapkg.gate"
 GATE_FUNCTION = "datapkg_append_only"
 FROZEN_FUNCTION = "datapkg_frozen"
+IMMUTABLE_FUNCTION = "datapkg_immutable"
 _RETRYABLE = {errorcodes.SERIALIZATION_FAILURE, errorcodes.DEADLOCK_DETECTED}
 _BUSY = {errorcodes.LOCK_NOT_AVAILABLE, errorcodes.QUERY_CANCELED}
+_DAMAGED = {errorcodes.DATA_CORRUPTED, errorcodes.INDEX_CORRUPTED}
 _READ_ONLY = {errorcodes.READ_ONLY_SQL_TRANSACTION, errorcodes.INSUFFICIENT_PRIVILEGE}
 # A server that goes away tells so by one of these, or drops the socket and psycopg2 reports no code at all.
 _GONE = {errorcodes.ADMIN_SHUTDOWN, errorcodes.CRASH_SHUTDOWN, errorcodes.CANNOT_CONNECT_NOW}
@@ -40,11 +42,15 @@ class PostgresqlDialect(Dialect):
     strict_tables = False
     tree_by_level = False  # each query is a round trip to the server
     for_update = " FOR UPDATE"
+    for_key_share = " FOR KEY SHARE"
     skip_locked = " FOR UPDATE SKIP LOCKED"
     writes_in_with = True
     # Bound to the transaction: a session's lock would hang behind PgBouncer.
     error_spoils_transaction = True
     named_lock_sql = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+    # The check of a reference is planned once a session: planned while the table is empty, it would read all of it for
+    # each row from then on.
+    filling_sql = "SET LOCAL enable_seqscan = off"
     restricting_sql = """
 SELECT child.relname, a.attname FROM pg_constraint c
 JOIN pg_class child ON child.oid = c.conrelid
@@ -140,6 +146,21 @@ END $$"""
             f"EXECUTE FUNCTION {FROZEN_FUNCTION}({arguments})",
         ]
 
+    def immutable_ddl(self, table: str, *, column: str) -> list[str]:
+        """Statements that keep a column of a row as it was inserted."""
+        (name,) = self.immutable_trigger_names(table, column=column)
+        function = f"""CREATE OR REPLACE FUNCTION {IMMUTABLE_FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = TG_ARGV[0];
+END $$"""
+        message = literal(f"write gate: {table}.{column} never changes")
+        return [
+            function,
+            f"CREATE TRIGGER {quote(name)} BEFORE UPDATE OF {quote(column)} ON {quote(table)} FOR EACH ROW "
+            f"WHEN (OLD.{quote(column)} IS DISTINCT FROM NEW.{quote(column)}) "
+            f"EXECUTE FUNCTION {IMMUTABLE_FUNCTION}({message})",
+        ]
+
     def json_version(self, column: str) -> str:
         """The SQL of a document column's version."""
         version = f"{column} ->> 'schema_version'"
@@ -205,6 +226,13 @@ END $$"""
             return self._conflict(cause, code, text)
         if code in _READ_ONLY:
             return ReadOnlyError(f"PostgreSQL does not let this user write here: {text}.", pgcode=code)
+        if code in _DAMAGED:
+            return StorageError(
+                f"PostgreSQL found damaged data: {text}.",
+                fix="Keep a copy of the server's files as they are, then restore the database from a backup.",
+                pgcode=code,
+                damaged=True,
+            )
         if code.startswith("53") or code.startswith("58"):  # out of resources; input/output
             return StorageError(f"PostgreSQL ran out of room or could not use its disk: {text}.", pgcode=code)
         if self.is_disconnect(error) or code.startswith("28") or code == errorcodes.INVALID_CATALOG_NAME:

@@ -40,10 +40,12 @@ class SqliteDialect(Dialect):
     strict_tables = True
     tree_by_level = True  # a query costs microseconds, and its recursion takes half as long again
     for_update = ""  # the whole database is locked at BEGIN IMMEDIATE already
+    for_key_share = ""  # likewise
     skip_locked = ""  # likewise
     writes_in_with = False
     error_spoils_transaction = False  # it undoes the refused statement alone
     named_lock_sql = ""  # likewise
+    filling_sql = ""
     restricting_sql = """
 SELECT m.name, f."from" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
 WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACTION')"""
@@ -162,6 +164,24 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
         """The names of the triggers that :meth:`frozen_ddl` makes."""
         return [f"tg_{table}_{column}_{what}" for what in ("frozen", "moved", "deleted", "replaced")]
 
+    def immutable_ddl(self, table: str, *, column: str) -> list[str]:
+        """Statements that keep a column of a row as it was inserted."""
+        update, replace = self.immutable_trigger_names(table, column=column)
+        name, message = quote(table), literal(f"write gate: {table}.{column} never changes")
+        refuse = f"BEGIN SELECT RAISE(ABORT, {message}); END"
+        changed = f"{{}}.{quote(column)} IS NOT NEW.{quote(column)}"
+        return [
+            f"CREATE TRIGGER {quote(update)} BEFORE UPDATE OF {quote(column)} ON {name} "
+            f"WHEN {changed.format('OLD')} {refuse}",
+            # What OR REPLACE would put in the row's place. No DELETE trigger would see it: rows may be deleted.
+            f"CREATE TRIGGER {quote(replace)} BEFORE INSERT ON {name} "
+            f"WHEN EXISTS (SELECT 1 FROM {name} o WHERE o.id = NEW.id AND {changed.format('o')}) {refuse}",
+        ]
+
+    def immutable_trigger_names(self, table: str, *, column: str) -> list[str]:
+        """The names of the triggers that :meth:`immutable_ddl` makes."""
+        return [f"tg_{table}_{column}_immutable", f"tg_{table}_{column}_unreplaced"]
+
     def json_version(self, column: str) -> str:
         """The SQL of a document column's version."""
         version = f"json_extract({column}, '$.schema_version')"
@@ -231,6 +251,7 @@ WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('RESTRICT', 'NO ACT
             return StorageError(
                 f"The SQLite file is damaged, or no SQLite file: {text}.",
                 fix="Check the path; if it is the right file, restore it from a backup.",
+                damaged=True,
             )
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
             return StorageError(f"SQLite could not read or write the file: {text}.")

@@ -242,6 +242,23 @@ class KitDatabase(pw.Database):
         context: AbstractContextManager[Any] = self.atomic()  # serializable, unless the engine says otherwise
         return context
 
+    def twin(self, seconds: int) -> KitDatabase:
+        """Return another object for the same database, with a connection of its own and short waits.
+
+        It never creates a SQLite file. An in-memory database has no other connection: it returns itself.
+
+        Args:
+            seconds: how long to wait for the server, or for SQLite's lock.
+        """
+        raise NotImplementedError  # each engine waits for something else
+
+    def hang_up(self, conn: Any) -> None:
+        """End what another thread waits for on its connection; that thread gets an error.
+
+        Args:
+            conn: the driver's connection, which must not be closed meanwhile.
+        """
+
     @contextmanager
     def bounded(self, timeout_ms: int) -> Iterator[None]:
         """Bound every statement of the block in time; a file on the own disk needs no more than the busy timeout."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import os
 import select
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -89,6 +92,21 @@ class PostgresMixin(KitDatabase):
                 "A statement of this transaction failed, so PostgreSQL keeps nothing of the transaction.",
                 fix="Let the error leave the transaction, or put what may fail into a transaction() of its own inside.",
             )
+
+    def _twin_arguments(self, seconds: int) -> dict[str, Any]:
+        return {**self.connect_params, "connect_timeout": seconds}
+
+    def twin(self, seconds: int) -> KitDatabase:
+        """Return another object for the same database, with a connection of its own and short waits."""
+        made = type(self)(self.database, **self._twin_arguments(seconds))
+        made.url = self.url
+        return made
+
+    def hang_up(self, conn: Any) -> None:
+        """End what another thread waits for on its connection; that thread gets an error."""
+        # Not cancel(), which asks the server over a new connection: a server that hangs would hang that too.
+        with contextlib.suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(conn.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
     @contextmanager
     def bounded(self, timeout_ms: int) -> Iterator[None]:
@@ -179,6 +197,15 @@ class PostgresDatabase(PostgresMixin, pw.PostgresqlDatabase):
         super().__init__(database, **kwargs)
         # Peewee's lock would be held by who waits for the pool, against those who bring a connection back.
         self._lock: Any = nullcontext()
+
+    def twin(self, seconds: int) -> KitDatabase:
+        """Return another object for the same database, with a pool of one connection and short waits."""
+        # Not type(self), for the tests' database that is undone has no second connection; it holds committed data only.
+        made = PostgresDatabase(
+            self.database, pool_size=1, pool_timeout=float(seconds), **self._twin_arguments(seconds)
+        )
+        made.url = self.url
+        return made
 
     def _connect(self) -> Any:
         conn = self._check_out()

@@ -46,8 +46,11 @@ class SqliteDatabase(KitDatabase, pw.SqliteDatabase):
     def facts(self) -> tuple[str, bool]:
         """Ask SQLite for its version and whether the file takes no writes."""
         version = self.fetch("SELECT sqlite_version(), (SELECT count(*) FROM sqlite_master)", ())[0][0]
-        read_only = self.database != ":memory:" and not os.access(self.database, os.W_OK)
-        return str(version), read_only
+        if self.database == ":memory:":
+            return str(version), False
+        # A write needs a journal beside the file too.
+        needed = (self.database, os.path.dirname(self.database))
+        return str(version), not all(os.access(path, os.W_OK) for path in needed)
 
     def insert_rows(
         self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, unless: Sequence[str] = ()
@@ -88,6 +91,16 @@ class SqliteFileDatabase(SqliteDatabase):
         self._open: set[sqlite3.Connection] = set()
         self._local = threading.local()
         super().__init__(path, **kwargs)
+
+    def twin(self, seconds: int) -> KitDatabase:
+        """Return another object for the same file, which never creates it and waits shortly for its lock."""
+        made = SqliteFileDatabase(self.database, busy_timeout=float(seconds), synchronous="FULL", must_exist=True)
+        made.url = self.url
+        return made
+
+    def hang_up(self, conn: Any) -> None:
+        """End what another thread waits for on its connection; that thread gets an error."""
+        conn.interrupt()
 
     def _connect(self) -> sqlite3.Connection:
         if self.must_exist and not os.path.exists(self.database):
@@ -199,6 +212,10 @@ class MemoryDatabase(SqliteDatabase):
 
     def _close(self, conn: object) -> None:
         pass  # the connection is the database
+
+    def twin(self, seconds: int) -> KitDatabase:
+        """Return itself: there is no other connection."""
+        return self
 
     def image(self) -> bytes:
         """Return the whole database as the bytes of a SQLite file."""
