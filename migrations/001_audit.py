@@ -32,6 +32,8 @@ def migrate(migrator: Any, database: Any, *, fake: bool = False) -> None:
         chain = EnumField(choices=("audit_logs",), default="audit_logs", unique=True)
         sequence = BigIntegerField(min=1)
         entry_hash = TextField(max_length=64, min_length=64)
+        cut_sequence = BigIntegerField(min=0, default=0)
+        cut_hash = TextField(max_length=64, min_length=64, default="0" * 64)
 
         class Meta:
             table_name = "audit_heads"

@@ -11,7 +11,10 @@ from datapkg.kit.errors import ValidationError
 from datapkg.kit.json_values import parse_json
 from datapkg.kit.statements import Param, Statement
 
-__all__ = ["ChainProblem", "ChainReport", "verify_chain"]
+__all__ = ["CUT", "LOG", "ChainProblem", "ChainReport", "check_entry", "verify_chain"]
+
+LOG, CUT = "audit_logs", "cut"
+"""What an entry is about, and its action, that says up to which sequence (its entity_id) the chain was cut."""
 
 _BATCH = 1000
 
@@ -28,7 +31,8 @@ _batch: Statement[AuditLog] = Statement(
 # One statement, so that an entry appended meanwhile is never seen without its head.
 _beyond: Statement[AuditLog] = Statement(
     lambda _: (
-        "SELECT min(sequence) FROM audit_logs WHERE sequence > coalesce((SELECT max(sequence) FROM audit_heads), 0)",
+        "SELECT min(sequence) FROM audit_logs WHERE sequence > coalesce((SELECT max(sequence) FROM audit_heads), 0) "
+        "OR sequence <= coalesce((SELECT max(cut_sequence) FROM audit_heads), 0)",
         (),
     )
 )
@@ -40,8 +44,9 @@ class ChainProblem:
 
     Attributes:
         kind: ``edited`` (an entry is not what was recorded), ``gap`` (entries are missing before this one),
-            ``truncated`` (entries are missing at the end, or nothing says where the end is) or ``unrecorded`` (an
-            entry that ``record`` did not write stands behind the end).
+            ``truncated`` (entries are missing at the end, or nothing says where the end is), ``unrecorded`` (an
+            entry that ``record`` did not write stands behind the end) or ``cut`` (the beginning is not where the
+            newest entry on a cut says that retention cut it).
         sequence: where, the sequence of the first entry concerned.
         why: what was found, one sentence.
     """
@@ -59,11 +64,13 @@ class ChainReport:
         checked: how many entries were found in order.
         erased: how many of them have no details any more.
         problem: the first problem, or None.
+        archived: how many entries before them retention took out; the first one checked follows from the last of them.
     """
 
     checked: int
     erased: int
     problem: ChainProblem | None = None
+    archived: int = 0
 
     @property
     def ok(self) -> bool:
@@ -81,28 +88,53 @@ def verify_chain() -> ChainReport:
         >>> verify_chain()  # doctest: +SKIP
         ChainReport(checked=12, erased=0, problem=None)
     """
-    head = _head.one()
+    while True:
+        head = _head.one()
+        report = _verified(head)
+        # Retention may have moved the beginning meanwhile, which looks like a gap.
+        if report.ok or _cut(_head.one()) == _cut(head):
+            return report
+
+
+def _cut(head: AuditHead | None) -> tuple[int, str]:
+    return (0, NO_HASH) if head is None else (head.cut_sequence, head.cut_hash)
+
+
+def _verified(head: AuditHead | None) -> ChainReport:
     last = 0 if head is None else head.sequence
+    cut, before = _cut(head)
     checked = erased = 0
-    before = NO_HASH
-    for entry in _entries(last):
-        problem = _problem(entry, checked + 1, before)
+    told = "0"
+    for entry in _entries(cut, last):
+        problem = check_entry(entry, expected=cut + checked + 1, before=before)
         if problem is not None:
-            return ChainReport(checked, erased, problem)
+            return ChainReport(checked, erased, problem, cut)
         checked += 1
         erased += entry.details_salt is None
         before = entry.entry_hash
-    return ChainReport(checked, erased, _end_problem(head, checked, before))
+        if (entry.entity_type, entry.action) == (LOG, CUT):
+            told = entry.entity_id
+    problem = _end_problem(head, cut + checked, before)
+    if problem is None and told != str(cut):
+        why = f"The log begins behind entry {cut}, but says that it was cut behind entry {told}."
+        problem = ChainProblem("cut", cut, why)
+    return ChainReport(checked, erased, problem, cut)
 
 
-def _entries(last: int) -> Iterator[AuditLog]:
-    above = 0
+def _entries(above: int, last: int) -> Iterator[AuditLog]:
     while rows := _batch.all(above=above, last=last):
         yield from rows
         above = rows[-1].sequence
 
 
-def _problem(entry: AuditLog, expected: int, before: str) -> ChainProblem | None:
+def check_entry(entry: AuditLog, *, expected: int, before: str) -> ChainProblem | None:
+    """Return what is wrong with an entry, or None.
+
+    Args:
+        entry: the entry, as it is stored.
+        expected: the sequence that it should have.
+        before: the entry_hash of the one before it.
+    """
     if entry.sequence != expected:
         return ChainProblem("gap", expected, f"Entry {expected} is missing; the next one there is {entry.sequence}.")
     if entry.previous_hash != before:
@@ -124,13 +156,13 @@ def _details_fit(text: str | None, salt: str | None, digest: str) -> bool:
         return False
 
 
-def _end_problem(head: AuditHead | None, checked: int, newest: str) -> ChainProblem | None:
-    if head is not None and checked < head.sequence:
+def _end_problem(head: AuditHead | None, reached: int, newest: str) -> ChainProblem | None:
+    if head is not None and reached < head.sequence:
         return ChainProblem(
-            "truncated", checked + 1, f"The entries after {checked}, up to {head.sequence}, are missing."
+            "truncated", reached + 1, f"The entries after {reached}, up to {head.sequence}, are missing."
         )
     if head is not None and head.entry_hash != newest:
-        return ChainProblem("edited", checked, f"Entry {checked} is not the one that was recorded last.")
+        return ChainProblem("edited", reached, f"Entry {reached} is not the one that was recorded last.")
     beyond = _beyond.tuples()[0][0]
     if beyond is None:
         return None

@@ -52,11 +52,15 @@ class AuditHead(MutableModel):
         chain: the table whose chain it is; there is one, so there is one row.
         sequence: the newest entry's sequence.
         entry_hash: the newest entry's hash.
+        cut_sequence: how many entries were archived from the beginning; 0 while all are there.
+        cut_hash: the entry_hash of the last of them, 64 zeros for none; what is left follows from it.
     """
 
     chain = EnumField(choices=("audit_logs",), default="audit_logs", unique=True)
     sequence = BigIntegerField(min=1)
     entry_hash = TextField(max_length=64, min_length=64)
+    cut_sequence = BigIntegerField(min=0, default=0)
+    cut_hash = TextField(max_length=64, min_length=64, default="0" * 64)
 
     class Meta:
         table_name = "audit_heads"

@@ -5,10 +5,10 @@ They are made by the migration runner before the first migration, and belong to 
 
 from __future__ import annotations
 
-from datapkg.kit.fields import JSONField, TextField, TimestampField, UUIDField
+from datapkg.kit.fields import EnumField, JSONField, TextField, TimestampField, UUIDField
 from datapkg.kit.models import Model, MutableModel, now
 
-__all__ = ["BOOKKEEPING", "AppliedMigration", "AppliedSeed", "SeedKey", "Setting"]
+__all__ = ["BOOKKEEPING", "AppliedMigration", "AppliedSeed", "Archive", "SeedKey", "Setting"]
 
 
 class AppliedMigration(Model):
@@ -84,5 +84,27 @@ class SeedKey(Model):
         indexes = ((("table", "key"), True),)
 
 
-BOOKKEEPING = (AppliedMigration, Setting, AppliedSeed, SeedKey)
+class Archive(MutableModel):
+    """Rows that retention wrote to files, and how far it is with taking them out of their tables.
+
+    Attributes:
+        policy: the policy's name.
+        folder: the archive's folder, absolute.
+        manifest_sha256: of its manifest, which has the SHA-256 of every file.
+        status: ``WRITTEN`` (whole and on disk, its rows still there, some or all), ``ARCHIVED`` (they are gone),
+            ``RESTORED`` (they are back).
+        row_counts: rows by table.
+    """
+
+    policy = TextField(max_length=100, min_length=1)
+    folder = TextField(max_length=4000, min_length=1, unique=True)
+    manifest_sha256 = TextField(max_length=64, min_length=64)
+    status = EnumField(choices=("WRITTEN", "ARCHIVED", "RESTORED"), default="WRITTEN", index=True)
+    row_counts = JSONField()
+
+    class Meta:
+        table_name = "datapkg_archives"
+
+
+BOOKKEEPING = (AppliedMigration, Setting, AppliedSeed, SeedKey, Archive)
 """The tables of this module, in the order they are made."""
