@@ -16,13 +16,14 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datapkg import accounts, audit, errors, evaluation, flags, planning, scripts, workqueue
+    from datapkg import accounts, audit, engagement, errors, evaluation, flags, planning, scripts, workqueue
     from datapkg.connection import connect, disconnect, using
     from datapkg.kit.database import run_in_transaction, transaction
     from datapkg.kit.documents import Document
-    from datapkg.kit.domains import Domain, SeedTable
+    from datapkg.kit.domains import Domain, Exemption, RetentionPolicy, SeedTable
     from datapkg.kit.errors import DatapkgError
     from datapkg.kit.models import Model, MutableModel
+    from datapkg.operations import retention
     from datapkg.operations.health import health
     from datapkg.operations.migrations import environment, migrate, plan, rollback, set_environment, status
     from datapkg.operations.seeding import seed
@@ -32,13 +33,16 @@ __all__ = [
     "DatapkgError",
     "Document",
     "Domain",
+    "Exemption",
     "Model",
     "MutableModel",
+    "RetentionPolicy",
     "SeedTable",
     "accounts",
     "audit",
     "connect",
     "disconnect",
+    "engagement",
     "environment",
     "errors",
     "evaluation",
@@ -48,6 +52,7 @@ __all__ = [
     "plan",
     "planning",
     "register",
+    "retention",
     "rollback",
     "run_in_transaction",
     "scripts",
@@ -65,8 +70,10 @@ _HOME = {
     "DatapkgError": "datapkg.kit.errors",
     "Document": "datapkg.kit.documents",
     "Domain": "datapkg.kit.domains",
+    "Exemption": "datapkg.kit.domains",
     "Model": "datapkg.kit.models",
     "MutableModel": "datapkg.kit.models",
+    "RetentionPolicy": "datapkg.kit.domains",
     "SeedTable": "datapkg.kit.domains",
     "connect": "datapkg.connection",
     "disconnect": "datapkg.connection",
@@ -83,8 +90,9 @@ _HOME = {
     "transaction": "datapkg.kit.database",
     "using": "datapkg.connection",
 }
-_DOMAINS = ("accounts", "audit", "evaluation", "flags", "planning", "scripts", "workqueue")
+_DOMAINS = ("accounts", "audit", "engagement", "evaluation", "flags", "planning", "scripts", "workqueue")
 _MODULES = {name: f"datapkg.{name}" for name in (*_DOMAINS, "errors")}
+_MODULES["retention"] = "datapkg.operations.retention"
 
 
 def __getattr__(name: str) -> Any:

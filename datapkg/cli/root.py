@@ -23,7 +23,9 @@ REFUSED, USAGE, CHECK_FAILED = 1, 2, 3
 # Name to (module, attribute, one line for --help): a command's module is imported when it is called or its help is
 # asked for, so that `datapkg --help` stays quick.
 _COMMANDS = {
+    "audit": ("audit", "audit", "Verify the audit log."),
     "documents": ("documents", "documents", "Count, upgrade and describe stored documents."),
+    "engagement": ("engagement", "engagement", "Look at social engagement."),
     "environment": ("environment", "environment", "Show or set the database's environment."),
     "evaluation": ("evaluation", "evaluation", "Look at definitions and runs, compare, import."),
     "health": ("health", "health", "Tell whether the database is well."),
@@ -31,6 +33,7 @@ _COMMANDS = {
     "migrate": ("migrations", "migrate", "Bring the database up to date."),
     "planning": ("planning", "planning", "Show, simulate and switch token planning scenarios."),
     "queue": ("queue", "queue", "Fill the work queue, work on it, and look at it."),
+    "retention": ("retention", "retention", "Archive old rows to files, and put them back."),
     "rollback": ("migrations", "rollback", "Undo the newest migrations."),
     "scripts": ("scripts", "scripts", "Look at scripts and verify them."),
     "seed": ("seeds", "seed", "Load seed data."),

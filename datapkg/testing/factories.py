@@ -15,6 +15,22 @@ from typing import TYPE_CHECKING, Unpack
 from uuid import UUID
 
 from datapkg import accounts, audit, flags, planning, scripts, workqueue
+from datapkg.testing.engagement_factories import (
+    make_ab_assignment,
+    make_ab_experiment,
+    make_author,
+    make_champion,
+    make_competitor,
+    make_decision,
+    make_escalation,
+    make_hold,
+    make_kpi,
+    make_learning_event,
+    make_mention,
+    make_post,
+    make_reply,
+    make_weight_adjustment,
+)
 from datapkg.testing.evaluation_factories import (
     MadeTree,
     definition_content,
@@ -43,19 +59,32 @@ __all__ = [
     "MadeTree",
     "definition_content",
     "execution_metrics",
+    "make_ab_assignment",
+    "make_ab_experiment",
     "make_admin",
     "make_api_key",
     "make_audit_entry",
+    "make_author",
     "make_calibration",
+    "make_champion",
+    "make_competitor",
+    "make_decision",
     "make_definition",
     "make_definition_tree",
     "make_demand",
+    "make_escalation",
     "make_experiment",
     "make_feature",
     "make_flag",
+    "make_hold",
     "make_initiative",
+    "make_kpi",
+    "make_learning_event",
+    "make_mention",
     "make_message",
     "make_planning_scenario",
+    "make_post",
+    "make_reply",
     "make_run",
     "make_scenario",
     "make_script",
@@ -65,6 +94,7 @@ __all__ = [
     "make_transcript",
     "make_user",
     "make_verification_token",
+    "make_weight_adjustment",
 ]
 
 PASSWORD = "correct horse battery staple"

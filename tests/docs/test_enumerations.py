@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from datapkg import registry
 from datapkg.evaluation.document_schemas import ROLES
 from datapkg.kit.fields import EnumField
+from datapkg.operations.bookkeeping import BOOKKEEPING
 from datapkg.planning import BALANCE_STATUSES
 from datapkg.scripts.legacy.report import STAGES
 from datapkg.workqueue.waiting import REASONS
@@ -17,8 +19,7 @@ from datapkg.workqueue.waiting import REASONS
 DOCUMENT = Path(__file__).parents[2] / "docs" / "enumerations.md"
 ENUMERATIONS = {
     (model._meta.table_name, field.column_name): set(field.values)
-    for domain in registry.domains()
-    for model in domain.models
+    for model in [*(each for domain in registry.domains() for each in domain.models), *BOOKKEEPING]
     for field in model._meta.sorted_fields
     if isinstance(field, EnumField)
 }
@@ -33,7 +34,7 @@ def documented():
             continue
         table, columns, values, _ = cells
         if columns:
-            last = [(table.strip("`"), column) for column in re.findall(r"`(\w+)`", columns)]
+            last = list(product(*(re.findall(r"`(\w+)`", cell) for cell in (table, columns))))
         same = re.fullmatch(r"as `(\w+)\.(\w+)`", values)
         for key in last:
             found.setdefault(key, set()).update(found[same.groups()] if same else re.findall(r"`(\w+)`", values))

@@ -15,6 +15,7 @@ from contextlib import nullcontext
 import pytest
 
 from datapkg import registry
+from datapkg.engagement import LegalHold
 from datapkg.errors import ConflictError, DatapkgError
 from datapkg.kit import fields as kit
 from datapkg.kit.database import transaction
@@ -34,8 +35,20 @@ def name_of(value):
     return getattr(value, "column_name", None) or (repr(value) if not isinstance(value, tuple) else "-".join(value))
 
 
+# Where the value that a column would get by itself breaks a rule between columns.
+USUAL = {
+    ("replies", "approval_status"): "APPROVED",
+    ("escalations", "status"): "RESOLVED",
+    ("segmented_weights", "ars_weight"): 0,
+    ("segmented_weights", "evs_weight"): 0,
+    ("segmented_weights", "trs_weight"): 0,
+}
+
+
 def valid(field):
     """Return a value that the column accepts, different each time where that is possible."""
+    if (field.model._meta.table_name, field.column_name) in USUAL:
+        return USUAL[field.model._meta.table_name, field.column_name]
     if isinstance(field, kit.EnumField):
         return field.values[0]
     if isinstance(field, kit.TextField):
@@ -59,12 +72,51 @@ def valid(field):
 
 
 RANKS = {"HIGH": 0, "MEDIUM": 1, "LOW": 2}
+WEIGHTS = ("sss_weight", "ars_weight", "evs_weight", "trs_weight")
+
+
+def without(*columns):
+    """Return what empties these columns together with the given one."""
+    return lambda value: dict.fromkeys(columns) if value is None else {}
+
+
+def unapproved(value):
+    """Return what a reply holds whose approval is not whole."""
+    return {"approval_status": "PENDING", "posted_at": None} if value is None else {}
+
+
+def other_weights(column):
+    """Return what the other weights are when this one is given, so that the four add up to 1."""
+    first, *more = [name for name in WEIGHTS if name != column]
+    return lambda value: {} if isinstance(value, str) else {first: min(max(1 - value, 0), 1), **dict.fromkeys(more, 0)}
+
+
 # Columns that a rule between columns ties to the one that is given.
 TIED = {
     ("feature_queue", "priority"): lambda value: {"priority_rank": RANKS.get(value, 2)},
     ("feature_queue", "priority_rank"): lambda value: {"priority": list(RANKS)[value] if value in (0, 1, 2) else "LOW"},
     ("token_demands", "tokens_p50"): lambda value: {"tokens_p90": None},
     ("token_demands", "tokens_p90"): lambda value: {"tokens_p50": 0},
+    ("replies", "approval_status"): lambda value: {"posted_at": None} if value != "APPROVED" else {},
+    ("replies", "approved_by"): unapproved,
+    ("replies", "approved_at"): unapproved,
+    ("replies", "approved_content_sha256"): unapproved,
+    ("replies", "platform_post_id"): without("posted_at"),
+    ("replies", "deleted_at"): without("delete_reason"),
+    ("replies", "delete_reason"): without("deleted_at"),
+    ("escalations", "status"): lambda value: (
+        {} if value in ("RESOLVED", "DISMISSED") else {"resolved_by": None, "resolved_at": None}
+    ),
+    ("escalations", "resolved_by"): lambda value: {"status": "OPEN", "resolved_at": None} if value is None else {},
+    ("escalations", "resolved_at"): lambda value: {"status": "OPEN", "resolved_by": None} if value is None else {},
+    **{("segmented_weights", column): other_weights(column) for column in WEIGHTS},
+    ("weight_adjustment_logs", "valid_segments"): lambda value: {"total_segments": 2**31 - 1},
+    ("weight_adjustment_logs", "total_segments"): lambda value: {"valid_segments": 0},
+    ("learning_events", "actual_improvement"): without("accuracy", "evaluated_at"),
+    ("learning_events", "accuracy"): without("actual_improvement", "evaluated_at"),
+    ("learning_events", "evaluated_at"): without("actual_improvement", "accuracy"),
+    ("legal_holds", "released_by"): without("released_at"),
+    ("legal_holds", "released_at"): without("released_by"),
 }
 
 
@@ -90,6 +142,10 @@ def row_for(db, model, /, **given):
     if model is ScriptCommand and "model" in row and row["model"] is None and row["actor_type"] == "AI":
         # The CHECK ties the two columns together.
         row["model" if "model" not in given else "actor_type"] = "model-a" if "model" not in given else "USER"
+    if model is LegalHold and row["post_id"] is row["author_id"] is None:
+        # It is on exactly one of the two.
+        held = "author_id" if "author_id" not in given else "post_id"
+        row[held] = put(db, model._meta.columns[held].rel_model)["id"]
     return row
 
 

@@ -24,6 +24,10 @@ WHOLE = {
     "script_commands": 12,
     "script_elements": 5,
     "script_pages": 2,
+    "authors": 15,
+    "posts": 24,
+    "decisions": 21,
+    "replies": 14,
 }
 
 
