@@ -16,6 +16,7 @@ from datapkg.kit.urls import DEFAULT_URL
 from datapkg.operations import migrations
 from datapkg.operations.bookkeeping import Setting
 from datapkg.operations.migrations.history import ensure_bookkeeping, has_books, setting
+from datapkg.operations.moving.unfinished import refuse_unfinished
 
 __all__ = ["connect", "default_url", "disconnect", "using"]
 
@@ -105,6 +106,8 @@ def _ready(url: str, migrate: bool, options: Options) -> KitDatabase:
 def _look(database: KitDatabase, migrate: bool) -> None:
     """Raise unless the database is up to date; bring it there where that was asked for or nothing can be lost."""
     status = migrations.status()
+    if status.state in ("current", "behind", "unmigrated"):
+        refuse_unfinished(database)
     new_file = False
     if isinstance(database, SqliteFileDatabase):
         new_file = status.state in ("missing", "empty") or setting(database, _BEING_MADE) is True

@@ -13,8 +13,10 @@ from collections.abc import Mapping
 import peewee as pw
 
 __all__ = [
+    "ArchiveError",
     "ConfigurationError",
     "ConflictError",
+    "CopyError",
     "CorruptTreeError",
     "DatabaseBusyError",
     "DatabaseUnavailableError",
@@ -260,6 +262,19 @@ class SeedError(DatapkgError):
     """A seed file that cannot be applied; nothing was written."""
 
     code = "seed"
+
+
+class ArchiveError(DatapkgError):
+    """A dump or backup that is damaged, altered, not one of ours, or does not fit; nothing of it was written."""
+
+    code = "archive"
+    default_fix = "Use another copy of the file, or dump again; nothing was written."
+
+
+class CopyError(DatapkgError):
+    """A copy that its target would refuse, or that is not finished."""
+
+    code = "copy"
 
 
 class EnvironmentGuardError(DatapkgError):

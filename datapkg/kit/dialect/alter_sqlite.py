@@ -145,6 +145,7 @@ class Rebuild(Alteration):
                 "A table cannot be rebuilt while foreign keys are on: its children's rows would go with it.",
                 fix="Migrate outside of any transaction, through datapkg migrate.",
             )
+        self._refuse_lost_columns(database)
         self._refuse_lost_digits(database)
         counts = table_counts(database)
         kept = self._unknown_objects(database)
@@ -179,6 +180,15 @@ class Rebuild(Alteration):
             (self.after.name,),
         )
         return [sql for name, sql in rows if name not in known]
+
+    def _refuse_lost_columns(self, database: KitDatabase) -> None:
+        known = {self.renames.get(name, name) for name in self.before.columns}
+        rows = database.fetch(f"PRAGMA table_info({quote(self.after.name)})", ())
+        if more := sorted({str(row[1]) for row in rows} - known):
+            raise UnsafeMigrationError(
+                f"No migration made these columns of {self.after.name}; a rebuild would lose them: {', '.join(more)}.",
+                fix="See `datapkg migration check`: adopt them by the migration that it prints, or drop them.",
+            )
 
     def _refuse_lost_digits(self, database: KitDatabase) -> None:
         there = {self.renames.get(name, name): column for name, column in self.before.columns.items()}

@@ -146,6 +146,10 @@ class Dialect(ABC):
     def json_value(self, value: str) -> str:
         """An expression that makes a bound text comparable with a JSON column."""
 
+    def key_value(self, value: str) -> str:
+        """An expression that makes a text comparable with a key column."""
+        return value
+
     @abstractmethod
     def json_member(self, column: str, member: str) -> str:
         """An expression for the JSON text of a document column's member; NULL where the document lacks it."""
@@ -187,6 +191,12 @@ class Dialect(ABC):
 
     tree_by_level: bool
     """Whether a broad tree is read by one query for each level rather than by one recursive query."""
+
+    stores_instants_as_text: bool
+    """Whether instants and days come from the driver as the very text that columns bind."""
+
+    references_always_hold: bool
+    """Whether no client can leave a reference to a row that is not there."""
 
     error_spoils_transaction: bool
     """Whether a refused statement makes the whole transaction useless unless a savepoint was around it."""

@@ -26,7 +26,7 @@ class ColumnFacts:
     """One column.
 
     Attributes:
-        type: as the engine calls it.
+        type: as the engine calls it; on PostgreSQL with what else belongs to it, such as a collation.
         nullable: whether it may be empty.
         default: the default's SQL, or None.
     """
@@ -44,11 +44,13 @@ class IndexFacts:
         unique: whether it refuses duplicates.
         columns: its columns or expressions, in order.
         where: the condition of a partial index, or None.
+        using: on PostgreSQL its method, with all that stands between that and the condition.
     """
 
     unique: bool
     columns: tuple[str, ...]
     where: str | None = None
+    using: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class ForeignKeyFacts:
         table: the table referred to.
         targets: the columns referred to.
         on_delete, on_update: the rules.
+        extra: what else PostgreSQL says of it: ``DEFERRABLE``, ``NOT VALID``.
     """
 
     columns: tuple[str, ...]
@@ -67,6 +70,7 @@ class ForeignKeyFacts:
     targets: tuple[str, ...]
     on_delete: str = "NO ACTION"
     on_update: str = "NO ACTION"
+    extra: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ class TableFacts:
         indexes: those that no primary key makes.
         checks: the CHECKs' SQL.
         foreign_keys: the foreign keys.
-        triggers: the triggers' SQL, on PostgreSQL with their function's.
-        options: ``STRICT``, ``WITHOUT ROWID``.
+        triggers: the triggers' SQL, on PostgreSQL with their function's and whether they are switched off.
+        options: ``STRICT``, ``WITHOUT ROWID``; on PostgreSQL ``UNLOGGED``, ``ROW SECURITY``, ``PARTITIONED``.
     """
 
     columns: Mapping[str, ColumnFacts]

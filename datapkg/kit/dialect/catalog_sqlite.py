@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from datapkg.kit.dialect.base import literal, quote
@@ -73,7 +74,8 @@ def _index(database: KitDatabase, name: str, unique: bool) -> IndexFacts:
     return IndexFacts(unique, columns, where)
 
 
-def _checks(sql: str) -> dict[str, str]:
+@lru_cache(maxsize=500)
+def _checks(sql: str) -> Mapping[str, str]:
     checks = {}
     plain = _without_literals(sql)
     named = {}
@@ -102,7 +104,8 @@ def _foreign_keys(database: KitDatabase, table: str, sql: str) -> dict[str, Fore
     return facts
 
 
-def _foreign_key_names(sql: str) -> dict[tuple[str, ...], str]:
+@lru_cache(maxsize=500)
+def _foreign_key_names(sql: str) -> Mapping[tuple[str, ...], str]:
     names = {}
     plain = _without_literals(sql)
     for match in _CONSTRAINT.finditer(plain):

@@ -46,6 +46,8 @@ class PostgresqlDialect(Dialect):
     skip_locked = " FOR UPDATE SKIP LOCKED"
     writes_in_with = True
     # Bound to the transaction: a session's lock would hang behind PgBouncer.
+    stores_instants_as_text = False
+    references_always_hold = True
     error_spoils_transaction = True
     named_lock_sql = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
     # The check of a reference is planned once a session: planned while the table is empty, it would read all of it for
@@ -173,6 +175,10 @@ END $$"""
     def json_value(self, value: str) -> str:
         """The SQL of a bound JSON value."""
         return f"{value}::jsonb"
+
+    def key_value(self, value: str) -> str:
+        """The SQL of a key that is given as text."""
+        return f"{value}::uuid"
 
     def json_member(self, column: str, member: str) -> str:
         """The SQL of the JSON text of a document column's member."""

@@ -43,6 +43,8 @@ class SqliteDialect(Dialect):
     for_key_share = ""  # likewise
     skip_locked = ""  # likewise
     writes_in_with = False
+    stores_instants_as_text = True
+    references_always_hold = False  # a client checks them only after PRAGMA foreign_keys = ON
     error_spoils_transaction = False  # it undoes the refused statement alone
     named_lock_sql = ""  # likewise
     filling_sql = ""

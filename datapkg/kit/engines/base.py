@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypedDict
 
@@ -172,6 +172,21 @@ class KitDatabase(pw.Database):
         Raises:
             ConfigurationError: no transaction is open.
             ConflictError: a constraint refused a row; the transaction must be undone.
+        """
+        raise NotImplementedError  # each engine has its own way
+
+    def insert_at_once(self, table: str, columns: Sequence[str], batches: Iterable[Sequence[Sequence[object]]]) -> int:
+        """Insert rows that refer to each other, in any order, inside the caller's transaction; return how many.
+
+        Args:
+            table: into which table.
+            columns: the columns that each row has values for.
+            batches: the driver's values, read as they are needed.
+
+        Raises:
+            ConfigurationError: no transaction is open.
+            ConflictError: a constraint refused a row, or one refers to a row that is not there; the transaction must
+                be undone.
         """
         raise NotImplementedError  # each engine has its own way
 

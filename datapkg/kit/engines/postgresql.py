@@ -10,7 +10,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -143,6 +143,21 @@ class PostgresMixin(KitDatabase):
         except psycopg2.Error as error:
             raise self._refused(error) from error
 
+    def insert_at_once(self, table: str, columns: Sequence[str], batches: Iterable[Sequence[Sequence[object]]]) -> int:
+        """Insert rows that refer to each other, in any order, inside the caller's transaction; return how many."""
+        conn = self._in_own_transaction()
+        sql = f"COPY {quote(table)} ({', '.join(map(quote, columns))}) FROM STDIN"
+        stream = _CopyStream(batches)
+        try:
+            with conn.cursor() as cursor:
+                # One statement: references are checked at its end.
+                cursor.copy_expert(sql, stream)
+                return int(cursor.rowcount)
+        except psycopg2.Error as error:
+            if stream.error is not None:
+                raise stream.error from None
+            raise self._refused(error) from error
+
     def _set_gate(self, table: str) -> None:
         super()._set_gate(table)
         # datapkg: allow-write this is open_gate itself
@@ -183,6 +198,26 @@ def _copy_value(value: object) -> str:
         return "\\N"
     # Everything else that columns bind (numbers, instants, days, booleans) is spelled in a way that PostgreSQL reads.
     return str(value)
+
+
+class _CopyStream:
+    """Batches of rows as the file that COPY reads from."""
+
+    def __init__(self, batches: Iterable[Sequence[Sequence[object]]]) -> None:
+        self._batches, self._text = iter(batches), io.StringIO()
+        self.error: BaseException | None = None
+
+    def read(self, size: int = -1) -> str:
+        while not (given := self._text.read(size)):
+            try:
+                batch = next(self._batches, None)
+            except BaseException as error:  # the driver would tell its text alone
+                self.error = error
+                raise
+            if batch is None:
+                return ""
+            self._text = io.StringIO("".join(map(_copy_line, batch)))
+        return given
 
 
 class PostgresDatabase(PostgresMixin, pw.PostgresqlDatabase):

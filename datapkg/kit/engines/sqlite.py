@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -15,7 +16,7 @@ from datapkg.kit.dialect import SQLITE
 from datapkg.kit.dialect.base import quote
 from datapkg.kit.dialect.sqlite import GATE_FUNCTION
 from datapkg.kit.engines.base import KitDatabase, Lease, leak
-from datapkg.kit.errors import DatabaseBusyError, DatabaseUnavailableError
+from datapkg.kit.errors import ConflictError, DatabaseBusyError, DatabaseUnavailableError
 
 __all__ = ["MemoryDatabase", "SqliteDatabase", "SqliteFileDatabase"]
 
@@ -66,6 +67,26 @@ class SqliteDatabase(KitDatabase, pw.SqliteDatabase):
             return conn.executemany(sql, rows).rowcount
         except sqlite3.Error as error:
             raise self._refused(error) from error
+
+    def insert_at_once(self, table: str, columns: Sequence[str], batches: Iterable[Sequence[Sequence[object]]]) -> int:
+        """Insert rows that refer to each other, in any order, inside the caller's transaction; return how many."""
+        conn: sqlite3.Connection = self._in_own_transaction()
+        sql = f"INSERT INTO {quote(table)} ({', '.join(map(quote, columns))}) VALUES ({', '.join('?' * len(columns))})"
+        try:
+            # It would check after each row; now it checks at the commit, and below.
+            conn.execute("PRAGMA defer_foreign_keys = ON")
+            count = conn.executemany(sql, itertools.chain.from_iterable(batches)).rowcount
+            broken = conn.execute(f"PRAGMA foreign_key_check({quote(table)})").fetchall()
+            conn.execute("PRAGMA defer_foreign_keys = OFF")
+        except sqlite3.Error as error:
+            raise self._refused(error) from error
+        if broken:
+            raise ConflictError(
+                f"{len(broken)} references of {table} are to rows that do not exist, one of {broken[0][2]}.",
+                fix="Create the parents first, or empty those references.",
+                table=table,
+            )
+        return max(count, 0)
 
     def snapshot(self) -> AbstractContextManager[Any]:
         """Open a transaction whose statements all see one state of the database; for reading only."""

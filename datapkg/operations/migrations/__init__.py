@@ -24,7 +24,8 @@ model, but a data step may call a public function. Write gates hold in data step
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from datapkg.kit.database import current
 from datapkg.kit.dialect.catalog import Catalog, difference, read_catalog
@@ -35,26 +36,61 @@ from datapkg.operations.migrations.files import BUILT_IN, History, histories
 
 if TYPE_CHECKING:
     from datapkg.kit.engines import KitDatabase
+    from datapkg.operations.migrations.checking import Differences, check
+    from datapkg.operations.migrations.creation import create_migration
+    from datapkg.operations.migrations.linting import Finding, lint
+    from datapkg.operations.migrations.rehearsal import Rehearsal, RehearsedStep, rehearse
 
 __all__ = [
     "BUILT_IN",
     "Catalog",
+    "Differences",
     "Entry",
+    "Finding",
     "History",
     "MigrationReport",
+    "Rehearsal",
+    "RehearsedStep",
     "State",
     "Status",
     "catalog",
+    "check",
+    "create_migration",
     "difference",
     "environment",
     "guard",
     "histories",
+    "lint",
     "migrate",
     "plan",
+    "rehearse",
     "rollback",
     "set_environment",
     "status",
 ]
+
+# These need peewee-migrate, which costs more to import than connecting does.
+_LATE = {
+    "Differences": "checking",
+    "check": "checking",
+    "Finding": "linting",
+    "Rehearsal": "rehearsal",
+    "RehearsedStep": "rehearsal",
+    "create_migration": "creation",
+    "lint": "linting",
+    "rehearse": "rehearsal",
+}
+
+
+# What `datapkg` itself calls them.
+_ALIASES = {"check_migrations": "check", "lint_migrations": "lint"}
+
+
+def __getattr__(name: str) -> Any:
+    name = _ALIASES.get(name, name)
+    if name in _LATE:
+        return getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def catalog(*, database: KitDatabase | None = None) -> Catalog:

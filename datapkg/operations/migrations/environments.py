@@ -10,16 +10,17 @@ from datapkg.kit.errors import EnvironmentGuardError, ValidationError
 from datapkg.operations.bookkeeping import Setting
 from datapkg.operations.migrations.history import ensure_bookkeeping, has_books, refuse_foreign, setting
 
-__all__ = ["DEFAULT_ENVIRONMENT", "environment", "guard", "set_environment"]
+__all__ = ["DEFAULT_ENVIRONMENT", "ENVIRONMENT_KEY", "environment", "guard", "set_environment"]
 
 DEFAULT_ENVIRONMENT = "development"
-_KEY = "environment"
+ENVIRONMENT_KEY = "environment"
+"""Of the setting that holds the stamp."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}\Z")
 
 
 def environment(*, database: KitDatabase | None = None) -> str:
     """Return the environment that the database is stamped with; ``development`` unless set."""
-    value = setting(database or current(), _KEY)
+    value = setting(database or current(), ENVIRONMENT_KEY)
     return value if isinstance(value, str) else DEFAULT_ENVIRONMENT
 
 
@@ -45,8 +46,8 @@ def set_environment(name: str, *, database: KitDatabase | None = None) -> str:
         def write() -> None:
             if not has_books(chosen):
                 ensure_bookkeeping(chosen)
-            if not Setting.update(value=name).where(Setting.key == _KEY).execute():
-                Setting.create(key=_KEY, value=name)
+            if not Setting.update(value=name).where(Setting.key == ENVIRONMENT_KEY).execute():
+                Setting.create(key=ENVIRONMENT_KEY, value=name)
 
         write()
     return name

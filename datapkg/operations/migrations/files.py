@@ -6,9 +6,11 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files as package_files
 from itertools import pairwise
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from datapkg import registry
@@ -70,13 +72,18 @@ class MigrationFile:
             MigrationError: it has no ``migrate``.
         """
         scope: dict[str, Any] = {"__name__": self.module, "__file__": str(self.path)}
-        # Compiled under its own name, so that tracebacks show the file and its lines.
-        exec(compile(self.path.read_bytes(), str(self.path), "exec", dont_inherit=True), scope)
+        exec(_compiled(str(self.path), self.path.read_bytes()), scope)
         if not callable(scope.get("migrate")):
             raise MigrationError(
                 f"{self.path.name} has no function migrate.", fix="Define migrate(migrator, database, *, fake=False)."
             )
         return scope["migrate"], scope.get("rollback")
+
+
+@lru_cache(maxsize=1000)
+def _compiled(path: str, content: bytes) -> CodeType:
+    # Under its own name, so that tracebacks show the file and its lines.
+    return compile(content, path, "exec", dont_inherit=True)
 
 
 def histories() -> list[History]:

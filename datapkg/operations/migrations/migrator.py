@@ -7,7 +7,6 @@ models, and a table that SQLite has to rebuild is rebuilt from the model.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,16 +17,26 @@ from peewee_migrate.migrator import Migrator
 from datapkg.kit.dialect.alterations import Alteration, alter_table, create_table, drop_table
 from datapkg.kit.dialect.tables import Tag, constraint_name, describe
 from datapkg.kit.errors import MigrationError, UnsafeMigrationError
+from datapkg.operations.migrations.concurrent import build_concurrently
 from datapkg.operations.migrations.model_state import (
     bind_again,
     forget_attributes,
     is_on,
     name_foreign_keys,
     names_of,
+    refuse_index_name,
+    rename_guarded,
     renaming_indexes,
 )
 from datapkg.operations.migrations.recorder import Recorder
-from datapkg.operations.migrations.steps import COMMENTS, ENDS_TRANSACTION, CollectedStep, FunctionStep, RawStep
+from datapkg.operations.migrations.steps import (
+    COMMENTS,
+    ENDS_TRANSACTION,
+    CollectedStep,
+    FunctionStep,
+    RawStep,
+    line_in,
+)
 
 __all__ = ["KitMigrator"]
 
@@ -45,21 +54,25 @@ class KitMigrator(Migrator):
     def __init__(self, database: Recorder) -> None:
         super().__init__(database)
         self.recorder = database
-        self.path = ""
-        self.module = ""
+        self.path = self.module = ""
+        self._only_state = False
         self._created: set[str] = set()
 
-    def begin_file(self, path: str, module: str) -> None:
-        """Get ready for the operations of a file."""
-        self.path, self.module = path, module
+    def begin_file(self, path: str, module: str, *, only_state: bool = False) -> None:
+        """Get ready for the operations of a file.
+
+        Args:
+            path, module: the file, and the name that its code runs under.
+            only_state: work out no statements, which takes most of the time.
+        """
+        self.path, self.module, self._only_state = path, module, only_state
         self._created = set()
         self.__ops__ = []
 
     def take(self) -> list[CollectedStep]:
         """Return what was collected, and forget it."""
-        steps: Any = self.__ops__
-        self.__ops__ = []
-        return list(steps)
+        steps, self.__ops__ = list[Any](self.__ops__), []
+        return steps
 
     def __call__(self) -> None:
         """Refuse: only the runner runs steps, in the migration's transaction."""
@@ -80,14 +93,14 @@ class KitMigrator(Migrator):
                 f"The migration would end its own transaction ({sql.strip()[:40]}).",
                 fix="Remove the statement: a migration is one transaction, committed with its history row.",
             )
-        self.__ops__.append(RawStep(self._line(), sql, params))
+        self.__ops__.append(RawStep(line_in(self.path), sql, params))
 
     def run(self, func: Callable[..., object], *args: object, **kwargs: object) -> None:
         """Run a function, once; in it SQL, models and the package's public functions work as usual.
 
         To write to an append-only table the function opens its gate: ``with database.open_gate("audit_logs"):``.
         """
-        self.__ops__.append(FunctionStep(self._line(), func, args, kwargs))
+        self.__ops__.append(FunctionStep(line_in(self.path), func, args, kwargs))
 
     # Tables -----------------------------------------------------------------------------------------------
 
@@ -101,14 +114,14 @@ class KitMigrator(Migrator):
         name_foreign_keys(model)
         super().create_model(model)
         self._created.add(model._meta.table_name)
-        self._replace_ops(1, create_table(describe(model)))
+        self._replace_op([] if self._only_state else create_table(describe(model)))
         return model
 
     def remove_model(self, model: Any, *, cascade: bool = False) -> None:
         """Drop a table; with ``cascade``, on PostgreSQL, also the foreign keys that refer to it."""
         model = self.__get_model__(model)
         super().remove_model(model)
-        self._replace_ops(1, drop_table(describe(model), cascade=cascade, engine=self._engine))
+        self._replace_op(drop_table(describe(model), cascade=cascade, engine=self._engine))
 
     def rename_table(self, model: Any, new_name: str) -> Any:
         """Rename a table, and what is named after it."""
@@ -124,9 +137,23 @@ class KitMigrator(Migrator):
 
     def set_append_only(self, model: Any, append_only: bool = True) -> Any:
         """Make a table append-only by triggers, or take them away."""
+        return self.set_guards(model, append_only=append_only)
+
+    def set_guards(self, model: Any, **guards: Any) -> Any:
+        """Change what a table's triggers refuse.
+
+        Args:
+            model: the table.
+            guards: any of ``append_only``, ``gated``, ``immutable`` and ``frozen_by``, with what ``Meta`` would say.
+        """
         model = self.__get_model__(model)
+        if unknown := guards.keys() - {"append_only", "gated", "immutable", "frozen_by"}:
+            raise MigrationError(
+                f"There is no guard {', '.join(sorted(unknown))}.",
+                fix="Use append_only, gated, immutable and frozen_by, as in a model's Meta.",
+            )
         with self._altering(model):
-            model._meta.append_only = append_only
+            vars(model._meta).update(guards)
         return model
 
     # Columns ----------------------------------------------------------------------------------------------
@@ -179,6 +206,7 @@ class KitMigrator(Migrator):
                 model._meta.indexes = [each for each in model._meta.indexes if not gone & {*names_of(each)}]
                 forget_attributes(model, field)
                 model._meta.remove_field(name)
+                rename_guarded(model, field.column_name, None)
         return model
 
     def rename_field(self, model: Any, old_name: str, new_name: str) -> Any:
@@ -195,6 +223,7 @@ class KitMigrator(Migrator):
             field.column_name = field.constraint_name = field.object_id_name = None
             bind_again(model, new_name, field)
             renames[before] = field.column_name
+            rename_guarded(model, before, field.column_name)
             model._meta.indexes = [
                 each
                 if isinstance(each, pw.Node)
@@ -203,13 +232,18 @@ class KitMigrator(Migrator):
             ]
         return model
 
-    def add_not_null(self, model: Any, *names: str) -> Any:
-        """Refuse empty values from now on; there must be none."""
-        return self._set_null(model, names, null=False)
+    def add_not_null(self, model: Any, *names: str, null: bool = False) -> Any:
+        """Refuse empty values from now on; there must be none, unless ``null``."""
+        model = self.__get_model__(model)
+        for name in names:
+            field = self._field(model, name)
+            with self._altering(model):
+                field.null = null
+        return model
 
     def drop_not_null(self, model: Any, *names: str) -> Any:
         """Allow empty values."""
-        return self._set_null(model, names, null=True)
+        return self.add_not_null(model, *names, null=True)
 
     def add_default(self, model: Any, name: str, default: Any) -> Any:
         """Set the default that Python applies to new rows of the model state; the database and its rows stay."""
@@ -223,7 +257,14 @@ class KitMigrator(Migrator):
     # Indexes and constraints ------------------------------------------------------------------------------
 
     def add_index(
-        self, model: Any, *columns: str, unique: bool = False, where: Any = None, name: str | None = None, **others: Any
+        self,
+        model: Any,
+        *columns: str,
+        unique: bool = False,
+        where: Any = None,
+        name: str | None = None,
+        concurrently: bool = False,
+        **others: Any,
     ) -> Any:
         """Create an index ``ix_…`` or ``uq_…`` on fields.
 
@@ -233,20 +274,21 @@ class KitMigrator(Migrator):
             unique: refuse duplicates.
             where: a Peewee expression, for a partial index; it needs a name.
             name: the index's own name.
+            concurrently: on PostgreSQL let others write meanwhile; the index then needs a migration of its own.
             others: what ``peewee.ModelIndex`` takes besides.
         """
         model = self.__get_model__(model)
         fields = [self._field(model, column) for column in columns]
-        if name is not None and not name.startswith("uq_" if unique else "ix_"):
-            raise MigrationError(
-                f"The index name {name} must start with {'uq_' if unique else 'ix_'}.", fix="Rename it."
-            )
+        refuse_index_name(name, unique=unique)
+        count = len(self.__ops__)
         with self._altering(model):
             if where is None and name is None and not others:
                 model._meta.indexes = [*model._meta.indexes, (tuple(columns), unique)]
             else:
                 index = pw.ModelIndex(model, fields, unique=unique, where=where, name=name, **others)
                 model._meta.indexes = [*model._meta.indexes, index]
+        if concurrently and self._engine == "postgresql" and model._meta.table_name not in self._created:
+            build_concurrently(self.__ops__[count:])
         return model
 
     def drop_index(self, model: Any, *columns: str, name: str | None = None) -> Any:
@@ -327,19 +369,15 @@ class KitMigrator(Migrator):
             )
         return field
 
-    def _set_null(self, model: Any, names: tuple[str, ...], *, null: bool) -> Any:
-        model = self.__get_model__(model)
-        for name in names:
-            field = self._field(model, name)
-            with self._altering(model):
-                field.null = null
-        return model
-
     @contextmanager
     def _altering(self, model: Any, renames: Mapping[str, str] | None = None) -> Iterator[dict[str, object]]:
         """Collect what turns the table as it is now into what it is after the block."""
-        before = describe(model)
         fill: dict[str, object] = {}
+        if self._only_state:
+            yield fill
+            name_foreign_keys(model)
+            return
+        before = describe(model)
         yield fill
         name_foreign_keys(model)
         after = describe(model)
@@ -347,21 +385,14 @@ class KitMigrator(Migrator):
             self._created.add(after.name)
         self._collect(alter_table(before, after, engine=self._engine, renames=renames or {}, fill=fill), after.name)
 
-    def _replace_ops(self, count: int, alterations: list[Alteration]) -> None:
-        del self.__ops__[-count:]
+    def _replace_op(self, alterations: list[Alteration]) -> None:
+        del self.__ops__[-1]
         self._collect(alterations, "")
 
     def _collect(self, alterations: list[Alteration], table: str) -> None:
         # Whatever happens to a table that this very migration made hurts nobody.
         made: Tag | None = "additive" if table in self._created else None
-        self.__ops__ += [CollectedStep(self._line(), each, made or each.tag) for each in alterations]
-
-    def _line(self) -> int:
-        """The line of the migration file that is being run."""
-        frame = sys._getframe(1)
-        while frame is not None and frame.f_code.co_filename != self.path:
-            frame = frame.f_back  # type: ignore[assignment]  # None at the top
-        return frame.f_lineno if frame is not None else 0
+        self.__ops__ += [CollectedStep(line_in(self.path), each, made or each.tag) for each in alterations]
 
     def _render(self, node: Any) -> str:
         context: Any = self.recorder.get_sql_context()

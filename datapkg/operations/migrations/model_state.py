@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import peewee as pw
 
+from datapkg.kit.errors import MigrationError
 from datapkg.kit.models import named_index
 
-__all__ = ["bind_again", "forget_attributes", "is_on", "name_foreign_keys", "names_of", "renaming_indexes"]
+__all__ = [
+    "bind_again",
+    "forget_attributes",
+    "is_on",
+    "name_foreign_keys",
+    "names_of",
+    "refuse_index_name",
+    "rename_guarded",
+    "renaming_indexes",
+]
 
 
 def name_foreign_keys(model: Any) -> None:
@@ -54,6 +64,30 @@ def is_on(index: Any, names: set[str], count: int) -> bool:
     """Whether an index is on exactly these fields, each known by its field's and its column's name."""
     mine = names_of(index)
     return len(mine) == count and not {*mine} - names
+
+
+def refuse_index_name(name: str | None, *, unique: bool) -> None:
+    """Refuse an index's own name that does not say what it is.
+
+    Raises:
+        MigrationError: it begins with something else than ``uq_`` or ``ix_``.
+    """
+    prefix = "uq_" if unique else "ix_"
+    if name is not None and not name.startswith(prefix):
+        raise MigrationError(f"The index name {name} must start with {prefix}.", fix="Rename it.")
+
+
+def rename_guarded(model: Any, old: str, new: str | None) -> None:
+    """Let the triggers of single columns follow a column to its new name, or go with it."""
+    meta = model._meta
+    names = {old: new}
+
+    def followed(columns: Iterable[str]) -> list[tuple[str, str]]:
+        return [(column, kept) for column in columns if (kept := names.get(column, column)) is not None]
+
+    meta.immutable = tuple(kept for _, kept in followed(getattr(meta, "immutable", ())))
+    frozen = getattr(meta, "frozen_by", {})
+    meta.frozen_by = {kept: frozen[column] for column, kept in followed(frozen)}
 
 
 @contextmanager

@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from datapkg.kit.dialect.alter_sqlite import check_foreign_keys
 from datapkg.kit.engines import KitDatabase, SqliteDatabase
 from datapkg.kit.errors import DatabaseBusyError, DatapkgError, MigrationError, UnsafeMigrationError
 from datapkg.kit.failpoints import reach
+from datapkg.kit.models import Model
 from datapkg.operations.migrations import history as books
 from datapkg.operations.migrations.comparison import check, compare
+from datapkg.operations.migrations.concurrent import ConcurrentIndex
 from datapkg.operations.migrations.files import History, MigrationFile, histories, scan
 from datapkg.operations.migrations.history import Applied
 from datapkg.operations.migrations.lock import in_driver_transaction, migration_lock
@@ -25,6 +28,12 @@ from datapkg.operations.migrations.steps import CollectedStep, FunctionStep, Raw
 __all__ = ["Done", "Runner"]
 
 logger = logging.getLogger(__name__)
+
+Around = Callable[[MigrationFile, CollectedStep], AbstractContextManager[None]]
+
+
+def _nothing_around(file: MigrationFile, step: CollectedStep) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -48,13 +57,20 @@ class Runner:
     Args:
         database: the database.
         timeout: seconds to wait for the lock.
+        around: makes a block that each step runs in.
     """
 
-    def __init__(self, database: KitDatabase, *, timeout: float = 60) -> None:
+    def __init__(self, database: KitDatabase, *, timeout: float = 60, around: Around | None = None) -> None:
         self.database, self.timeout = database, timeout
+        self._around: Around = around or _nothing_around
         self.recorder = recorder_for(database)
         self._migrator = KitMigrator(self.recorder)
         self._replayed: list[MigrationFile] = []
+
+    @property
+    def state(self) -> KitMigrator:
+        """The tables as the files that were collected last leave them."""
+        return self._migrator
 
     # Collecting -------------------------------------------------------------------------------------------
 
@@ -71,25 +87,46 @@ class Runner:
         Raises:
             MigrationError: the file, or one before it, fails.
         """
-        if self._replayed != list(before):
-            self._migrator, self._replayed = KitMigrator(self.recorder), []
-            for each in before:
-                self._collect(each, down=False, fake=True)
-                self._replayed.append(each)
+        self._replay(before)
         try:
             return self._collect(file, down=down, fake=False)
         finally:
             # Half a file's state is no state; a rollback's is that of another list of files.
             self._replayed.append(file)
 
+    def _replay(self, files: Sequence[MigrationFile]) -> None:
+        done = len(self._replayed)
+        if self._replayed != list(files[:done]):
+            self._migrator, self._replayed, done = KitMigrator(self.recorder), [], 0
+        try:
+            for each in files[done:]:
+                self._collect(each, down=False, fake=True)
+                self._replayed.append(each)
+        except BaseException:
+            self.forget()  # half a file's state is no state
+            raise
+
+    def models_after(self, files: Sequence[MigrationFile]) -> list[type[Model]]:
+        """Return models of the tables as they are after these migrations; nothing is run.
+
+        Args:
+            files: in the order in which a database has been through them.
+
+        Raises:
+            MigrationError: one of them fails.
+        """
+        self._replay(files)
+        models: Any = self._migrator.orm.__tables__.values()  # kit models, as migrations define them
+        return list(models)
+
     def _collect(self, file: MigrationFile, *, down: bool, fake: bool) -> list[CollectedStep]:
         with blame(file), collecting(self.recorder):
             up, back = file.read()
             if down and back is None:
                 raise irreversible(file)
-            self._migrator.begin_file(str(file.path), file.module)
+            self._migrator.begin_file(str(file.path), file.module, only_state=fake)
             (back if down and back else up)(self._migrator, self.recorder, fake=fake)
-            return self._migrator.take()
+            return _lonely(self._migrator.take())
 
     def forget(self) -> None:
         """Forget the model state, after a failure or a rollback."""
@@ -98,12 +135,13 @@ class Runner:
 
     # Running ----------------------------------------------------------------------------------------------
 
-    def apply_next(self, history: History, *, upto: str | None) -> Done | None:
+    def apply_next(self, history: History, *, upto: str | None, first: Callable[[], None] | None = None) -> Done | None:
         """Apply the next pending migration of a history, or find that there is none.
 
         Args:
             history: whose.
             upto: the last one to apply.
+            first: called under the lock when there is one, before anything is changed.
 
         Raises:
             MigrationError: it failed; the database is as it was.
@@ -111,8 +149,6 @@ class Runner:
         started = time.monotonic()
         try:
             with migration_lock(self.database, self.timeout):
-                books.ensure_bookkeeping(self.database)
-                reach("migrate.after_bookkeeping")
                 # Only now, behind the lock, is it certain what other processes have done.
                 rows = books.applied(self.database)
                 compared = compare(history, rows)
@@ -120,7 +156,11 @@ class Runner:
                 file = next((file for file in compared.pending if upto is None or file.name <= upto), None)
                 if file is None:
                     return None
-                self._run(file, self.collect(file, before=in_order(rows)))
+                if first is not None:
+                    first()
+                books.ensure_bookkeeping(self.database)
+                reach("migrate.after_bookkeeping")
+                self._run(file, self.collect(file, before=in_order(rows)), alone=True)
                 reach("migrate.after_steps")
                 books.add(self.database, file)
                 reach("migrate.after_history")
@@ -132,8 +172,12 @@ class Runner:
         logger.info("applied %s", file.name, extra={"history": history.name, "duration_s": seconds})
         return Done(history.name, file.name, seconds)
 
-    def undo(self, file: MigrationFile) -> Done:
+    def undo(self, file: MigrationFile, *, first: Callable[[], None] | None = None) -> Done:
         """Undo one applied migration by its rollback.
+
+        Args:
+            file: the migration.
+            first: called under the lock, before anything is changed.
 
         Raises:
             MigrationError: it has none, or it failed; the database is as it was.
@@ -146,6 +190,8 @@ class Runner:
                     raise MigrationError(
                         f"{file.name} is not applied any more.", fix="Another process undid it; look at the status."
                     )
+                if first is not None:
+                    first()
                 self._run(file, self.collect(file, before=in_order(rows), down=True))
                 reach("migrate.after_steps")
                 books.remove(self.database, file)
@@ -192,11 +238,23 @@ class Runner:
                     raise
                 time.sleep(0.01)
 
-    def _run(self, file: MigrationFile, steps: Sequence[CollectedStep]) -> None:
+    def run(self, file: MigrationFile, *, before: Sequence[MigrationFile]) -> None:
+        """Run a migration in the caller's transaction, without the lock and without recording it.
+
+        Args:
+            file: the migration.
+            before: as for :meth:`collect`.
+        """
+        self._run(file, self.collect(file, before=before))
+
+    def _run(self, file: MigrationFile, steps: Sequence[CollectedStep], *, alone: bool = False) -> None:
         with running(self.recorder, self.database):
             for step in steps:
-                with blame(file, line=step.line):
-                    step.run(self.database)
+                with blame(file, line=step.line), self._around(file, step):
+                    if alone and isinstance(step.alteration, ConcurrentIndex):
+                        step.alteration.build(self.database)
+                    else:
+                        step.run(self.database)
                     if isinstance(step, (RawStep, FunctionStep)) and not in_driver_transaction(self.database):
                         raise UnsafeMigrationError(
                             f"{file.path.name}, line {step.line}, ended the migration's transaction: what came before "
@@ -210,6 +268,17 @@ class Runner:
         if isinstance(self.database, SqliteDatabase):
             with blame(file):
                 check_foreign_keys(self.database)
+
+
+def _lonely(steps: list[CollectedStep]) -> list[CollectedStep]:
+    """Refuse an index that is built concurrently beside other steps: it would wait for their locks for ever."""
+    inside = [step for step in steps if not isinstance(step.alteration, ConcurrentIndex)]
+    if inside and len(inside) < len(steps):
+        raise UnsafeMigrationError(
+            "An index that is built concurrently cannot share a migration with other steps.",
+            fix="Give the index a migration of its own, or leave concurrently=True out.",
+        )
+    return steps
 
 
 def in_order(rows: Sequence[Applied]) -> list[MigrationFile]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from datapkg.kit.dialect.alterations import Alteration, run_sql
 from datapkg.kit.dialect.tables import Tag
 from datapkg.kit.engines import KitDatabase
 
-__all__ = ["COMMENTS", "ENDS_TRANSACTION", "CollectedStep", "FunctionStep", "RawStep", "Step", "tag_of"]
+__all__ = ["COMMENTS", "ENDS_TRANSACTION", "CollectedStep", "FunctionStep", "RawStep", "Step", "line_in", "tag_of"]
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,14 @@ class FunctionStep(CollectedStep):
     def run(self, database: KitDatabase) -> None:
         """Call it."""
         self.function(*self.args, **self.kwargs)
+
+
+def line_in(path: str) -> int:
+    """Return the line of a file that is being run right now, or 0."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != path:
+        frame = frame.f_back  # type: ignore[assignment]  # None at the top
+    return frame.f_lineno if frame is not None else 0
 
 
 ENDS_TRANSACTION = re.compile(r"\s*(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK(?!\s+TO)|ABORT)\b", re.I)
