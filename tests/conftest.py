@@ -12,6 +12,14 @@ from datapkg.kit.engines import KitDatabase
 from datapkg.testing.databases import PostgresServer, RunDatabases
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _backups_in_a_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what a migration in production saves first out of the folder that the tests run in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATAPKG_BACKUP_FOLDER", str(tmp_path_factory.mktemp("backups")))
+        yield
+
+
 @pytest.fixture
 def db(datapkg_db: KitDatabase) -> KitDatabase:
     """The test's own migrated database, on each engine."""
