@@ -43,6 +43,15 @@ def test_scripts_are_measured_on_both_engines(benchmarks, tmp_path):
     assert [(row[1], row[2], len(row)) for row in rows] == [("5", "4", 8), ("120", "4", 8), ("5", "30", 8)] * 2
 
 
+@pytest.mark.datapkg_engines("postgresql")
+def test_copies_are_measured_and_equal(benchmarks, new_url, tmp_path):
+    """The script written by hand copies the rows that datapkg copies, and every side has a figure."""
+    copying, source = benchmarks("copying"), f"sqlite:///{tmp_path / 'source.db'}"
+    copying.fill(source, 5)
+    figures = copying.measure_copying(source, new_url, rounds=1)
+    assert sorted(figures.rounds) == ["checked", "datapkg", "plain"]
+
+
 SMALL = {"definitions": 120, "chain": 12, "tree": 30, "runs": 8, "scenarios": 3, "batch": 20, "transcripts": 40}
 
 
