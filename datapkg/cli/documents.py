@@ -53,10 +53,17 @@ def upgrade(ctx: click.Context, *, batch_size: int) -> None:
         old = sum(int(str(row["rows"])) for row in documents_status() if row["state"] == "old")
         with progress(settings, "upgrading", old) as advance:
             report = documents_upgrade(batch_size=batch_size, progress=advance)
-        data = {"upgraded": report.upgraded, "skipped": report.skipped, "refused": list(report.refused)}
+        data = {
+            "upgraded": report.upgraded,
+            "skipped": report.skipped,
+            "refused": list(report.refused),
+            "refused_count": report.refused_count,
+        }
         show(settings, data, f"{report.upgraded} upgraded, {report.skipped} changed meanwhile and left alone.")
         if report.refused:
             say(settings, repr(report.refused))
+            if report.refused_count > len(report.refused):
+                say(settings, f"{report.refused_count - len(report.refused)} more cannot be upgraded.")
             ctx.exit(CHECK_FAILED)
 
 

@@ -24,15 +24,21 @@ REFUSED, USAGE, CHECK_FAILED = 1, 2, 3
 # asked for, so that `datapkg --help` stays quick.
 _COMMANDS = {
     "audit": ("audit", "audit", "Verify the audit log."),
+    "backup": ("backups", "backup", "Write the whole database into one file."),
+    "copy": ("moving", "copy", "Copy a database into another one."),
     "documents": ("documents", "documents", "Count, upgrade and describe stored documents."),
+    "dump": ("moving", "dump", "Write every row into one archive."),
     "engagement": ("engagement", "engagement", "Look at social engagement."),
     "environment": ("environment", "environment", "Show or set the database's environment."),
     "evaluation": ("evaluation", "evaluation", "Look at definitions and runs, compare, import."),
     "health": ("health", "health", "Tell whether the database is well."),
     "lint-writes": ("lint_writes", "lint_writes", "Find direct writes to gated tables in Python source."),
+    "load": ("moving", "load", "Load an archive."),
     "migrate": ("migrations", "migrate", "Bring the database up to date."),
+    "migration": ("migration", "migration", "Write, check and lint migrations."),
     "planning": ("planning", "planning", "Show, simulate and switch token planning scenarios."),
     "queue": ("queue", "queue", "Fill the work queue, work on it, and look at it."),
+    "restore": ("backups", "restore", "Put a backup back."),
     "retention": ("retention", "retention", "Archive old rows to files, and put them back."),
     "rollback": ("migrations", "rollback", "Undo the newest migrations."),
     "scripts": ("scripts", "scripts", "Look at scripts and verify them."),
@@ -127,25 +133,38 @@ def group(**options: Any) -> Callable[[Callable[..., Any]], click.Group]:
 
 class _Root(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
+        from datapkg.cli import installed
+
+        return sorted({*_COMMANDS, *installed.names()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        # The built-in ones first: no package that is installed by chance may take the place of one.
         if cmd_name not in _COMMANDS:
-            return None
+            from datapkg.cli import installed
+
+            return installed.load(cmd_name) if cmd_name in installed.names() else None
         module, attribute, _ = _COMMANDS[cmd_name]
         found: click.Command = getattr(importlib.import_module(f"datapkg.cli.{module}"), attribute)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from datapkg.cli import installed
+
         with formatter.section("Commands"):
-            formatter.write_dl([(name, _COMMANDS[name][2]) for name in self.list_commands(ctx)])
+            formatter.write_dl(
+                [
+                    (name, _COMMANDS[name][2] if name in _COMMANDS else installed.described(name))
+                    for name in self.list_commands(ctx)
+                ]
+            )
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
         name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in _COMMANDS:
+        known = _COMMANDS if name in _COMMANDS else self.list_commands(ctx)
+        if name and not name.startswith("-") and name not in known:
             import difflib
 
-            near = difflib.get_close_matches(name, _COMMANDS, n=1)
+            near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"No such command {name!r}.{hint}")
         return super().resolve_command(ctx, args)
