@@ -24,8 +24,22 @@ if TYPE_CHECKING:
     from datapkg.kit.errors import DatapkgError
     from datapkg.kit.models import Model, MutableModel
     from datapkg.operations import retention
+    from datapkg.operations.backups import backup, restore
+    from datapkg.operations.copying import copy
+    from datapkg.operations.dumps import dump, load
     from datapkg.operations.health import health
-    from datapkg.operations.migrations import environment, migrate, plan, rollback, set_environment, status
+    from datapkg.operations.migrations import check as check_migrations
+    from datapkg.operations.migrations import (
+        create_migration,
+        environment,
+        migrate,
+        plan,
+        rehearse,
+        rollback,
+        set_environment,
+        status,
+    )
+    from datapkg.operations.migrations import lint as lint_migrations
     from datapkg.operations.seeding import seed
     from datapkg.registry import register
 
@@ -40,18 +54,27 @@ __all__ = [
     "SeedTable",
     "accounts",
     "audit",
+    "backup",
+    "check_migrations",
     "connect",
+    "copy",
+    "create_migration",
     "disconnect",
+    "dump",
     "engagement",
     "environment",
     "errors",
     "evaluation",
     "flags",
     "health",
+    "lint_migrations",
+    "load",
     "migrate",
     "plan",
     "planning",
     "register",
+    "rehearse",
+    "restore",
     "retention",
     "rollback",
     "run_in_transaction",
@@ -75,13 +98,22 @@ _HOME = {
     "MutableModel": "datapkg.kit.models",
     "RetentionPolicy": "datapkg.kit.domains",
     "SeedTable": "datapkg.kit.domains",
+    "backup": "datapkg.operations.backups",
+    "check_migrations": "datapkg.operations.migrations",
     "connect": "datapkg.connection",
+    "copy": "datapkg.operations.copying",
+    "create_migration": "datapkg.operations.migrations",
     "disconnect": "datapkg.connection",
+    "dump": "datapkg.operations.dumps",
     "environment": "datapkg.operations.migrations",
     "health": "datapkg.operations.health",
+    "lint_migrations": "datapkg.operations.migrations",
+    "load": "datapkg.operations.dumps",
     "migrate": "datapkg.operations.migrations",
     "plan": "datapkg.operations.migrations",
     "register": "datapkg.registry",
+    "rehearse": "datapkg.operations.migrations",
+    "restore": "datapkg.operations.backups",
     "rollback": "datapkg.operations.migrations",
     "run_in_transaction": "datapkg.kit.database",
     "seed": "datapkg.operations.seeding",

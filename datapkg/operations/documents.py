@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from datapkg.kit.database import current, run_in_transaction, run_statement
 from datapkg.kit.dialect.base import quote
 from datapkg.kit.documents import Document, json_schema
 from datapkg.kit.errors import DatapkgError, NotFoundError, StaleWriteError, ValidationError
+from datapkg.kit.failpoints import reach
 from datapkg.kit.models import Model
 from datapkg.kit.results import Rows
 
@@ -27,6 +29,11 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+_AT_ONCE = 500
+"""Rows in one statement: three parameters each, of which SQLite takes 32,766."""
+_SHOWN = 1000
+"""Refused documents that a report names; a table of a million of them has to fit into memory too."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +72,14 @@ class UpgradeReport:
     Attributes:
         upgraded: documents rewritten.
         skipped: documents that changed meanwhile, and were left to their writer.
-        refused: rows of ``column``, ``id`` and ``why`` for documents that cannot be upgraded.
+        refused: rows of ``column``, ``id`` and ``why`` for documents that cannot be upgraded; the first 1,000.
+        refused_count: how many there are in all.
     """
 
     upgraded: int
     skipped: int
     refused: Rows[dict[str, object]]
+    refused_count: int = 0
 
 
 def document_columns() -> list[DocumentColumn]:
@@ -151,19 +160,20 @@ def documents_upgrade(*, batch_size: int = 500, progress: Callable[[int], None] 
     """
     if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
         raise ValidationError({"batch_size": ["Must be a whole number from 1."]}, what="upgrade of documents")
-    upgraded = skipped = 0
+    upgraded = skipped = count = 0
     refused: Rows[dict[str, object]] = Rows()
     for column in document_columns():
         if column.immutable:
             continue
         for batch in _old_rows(column, batch_size):
             done, left, bad = run_in_transaction(_upgrade_batch)(column, batch)
-            upgraded, skipped = upgraded + done, skipped + left
-            refused.extend(bad)
+            reach("upgrade.after_batch")
+            upgraded, skipped, count = upgraded + done, skipped + left, count + len(bad)
+            refused.extend(bad[: _SHOWN - len(refused)])
             if progress is not None:
                 progress(len(batch))
-    logger.info("documents upgraded", extra={"upgraded": upgraded, "refused": len(refused)})
-    return UpgradeReport(upgraded, skipped, refused)
+    logger.info("documents upgraded", extra={"upgraded": upgraded, "refused": count})
+    return UpgradeReport(upgraded, skipped, refused, count)
 
 
 def _old_rows(column: DocumentColumn, batch_size: int) -> Iterator[list[Any]]:
@@ -182,14 +192,7 @@ def _old_rows(column: DocumentColumn, batch_size: int) -> Iterator[list[Any]]:
 
 
 def _upgrade_batch(column: DocumentColumn, batch: list[Any]) -> tuple[int, int, list[dict[str, object]]]:
-    database = current()
-    mark, name = database.dialect.param, quote(column.column)
-    # Only where it still says what was read: a newer write wins.
-    sql = (
-        f"UPDATE {quote(column.model._meta.table_name)} SET {name} = {mark} "
-        f"WHERE id = {mark} AND {name} = {database.dialect.json_value(mark)}{column.unfrozen}"
-    )
-    done = left = 0
+    made: list[tuple[str, str, str]] = []
     bad: list[dict[str, object]] = []
     for key, text in batch:
         try:
@@ -197,13 +200,30 @@ def _upgrade_batch(column: DocumentColumn, batch: list[Any]) -> tuple[int, int, 
         except DatapkgError as error:
             bad.append({"column": column.name, "id": key, "why": error.why})
             continue
-        given = (column.document.dumps(content), key, text)
-        try:
-            changed = run_statement(partial(database.change, sql, given))
-        except StaleWriteError:  # frozen since the statement began
-            changed = 0
-        done, left = done + changed, left + 1 - changed
-    return done, left, bad
+        made.append((key, text, column.document.dumps(content)))
+    done = sum(_write(column, made[start : start + _AT_ONCE]) for start in range(0, len(made), _AT_ONCE))
+    reach("upgrade.before_commit")
+    return done, len(made) - done, bad
+
+
+def _write(column: DocumentColumn, made: list[tuple[str, str, str]]) -> int:
+    """Write new texts where there still is what was read, for a newer write wins; return how many."""
+    database = current()
+    dialect, table, name = database.dialect, quote(column.model._meta.table_name), quote(column.column)
+    row = f"({', '.join([dialect.param] * 3)})"
+    # A statement of its own for each row would take most of the time, going to a server and back.
+    sql = (
+        f"UPDATE {table} SET {name} = {dialect.json_value('made.column3')} "
+        f"FROM (VALUES {', '.join([row] * len(made))}) AS made "
+        f"WHERE {table}.id = {dialect.key_value('made.column1')} "
+        # The batch is in key order: without its bounds PostgreSQL would rather read the whole of a smaller table.
+        f"AND {table}.id BETWEEN {dialect.key_value(dialect.param)} AND {dialect.key_value(dialect.param)} "
+        f"AND {table}.{name} = {dialect.json_value('made.column2')}{column.unfrozen}"
+    )
+    try:
+        return run_statement(partial(database.change, sql, [*chain.from_iterable(made), made[0][0], made[-1][0]]))
+    except StaleWriteError:  # frozen since the statement began
+        return 0 if len(made) == 1 else sum(_write(column, [each]) for each in made)
 
 
 def documents_schema(name: str) -> dict[str, object]:

@@ -16,7 +16,7 @@ from uuid import UUID
 import peewee as pw
 
 from datapkg.kit.database import current, run_statement
-from datapkg.kit.documents import Document
+from datapkg.kit.documents import VERSION_KEY, Document
 from datapkg.kit.errors import ConfigurationError, DatapkgError, ValidationError
 from datapkg.kit.fields import DocumentField, ForeignKey, JSONField
 from datapkg.kit.json_values import parse_json
@@ -107,9 +107,13 @@ class RowWriter:
         for name, given in values.items():
             field = self.model._meta.fields[name]
             stored = _stored(row, field)
-            if isinstance(field, DocumentField) and stored is not None:
-                field.document.upgrade(stored)  # refuses to replace what newer code wrote
             comparable = json.loads(given) if isinstance(given, Encoded) else given
+            if isinstance(field, DocumentField) and stored is not None:
+                upgraded = field.document.upgrade(stored)  # refuses to replace what newer code wrote
+                # The same in an older version, such as a seed file's after the stored one was upgraded, is no change.
+                older = comparable is not None and _version(comparable) < _version(stored)
+                if older and _same(upgraded, field.document.upgrade(comparable)):
+                    continue
             if not _same(stored, comparable):
                 found[name] = (stored, comparable)
         return found
@@ -121,6 +125,10 @@ class RowWriter:
             ConflictError: a constraint refused the change; the transaction goes on.
         """
         run_statement(lambda: self.model.update(**values).where(self.model.id == key).execute())
+
+
+def _version(document: object) -> int:
+    return int(document.get(VERSION_KEY, 0)) if isinstance(document, dict) else 0
 
 
 def _same(a: object, b: object) -> bool:

@@ -104,7 +104,7 @@ def test_documents_are_counted_upgraded_and_described(shell):
     shell("seed")
     states = {(row["column"], row["state"]): row["rows"] for row in shell.json("documents", "status")}
     assert states[("definitions.content", "old")] == 1
-    assert shell.json("documents", "upgrade") == {"upgraded": 1, "skipped": 0, "refused": []}
+    assert shell.json("documents", "upgrade") == {"upgraded": 1, "skipped": 0, "refused": [], "refused_count": 0}
     assert "old" not in {row["state"] for row in shell.json("documents", "status")}
     schema = json.loads(shell("documents", "schema", "definition-content").stdout)
     assert schema == shell.json("documents", "schema", "definition-content")

@@ -15,7 +15,8 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 def run(document: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a document's blocks in a folder, with the package's commands on the PATH and no database named."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "PYTHONPATH")}
+    unset = ("DATABASE_URL", "DATAPKG_BACKUP_FOLDER", "PYTHONPATH")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
     return subprocess.run(
         [sys.executable, str(Path(__file__).with_name("run_document.py")), str(document)],

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import uuid
 
 import pytest
 
 from datapkg import audit, evaluation
 from datapkg.errors import NotFoundError, ValidationError
+from datapkg.kit.failpoints import FAILPOINTS
 from datapkg.operations import documents as operations
 from datapkg.operations.documents import documents_schema, documents_status, documents_upgrade
+from datapkg.testing import factories
 
 CONTENT = {"preamble": "", "template": "", "dimensions": []}
 
@@ -105,3 +111,57 @@ def test_the_json_schema_describes_the_current_version(db):
     with pytest.raises(NotFoundError) as caught:
         documents_schema("definition")
     assert "definition-content" in caught.value.fix
+
+
+UPGRADE = """
+import sys, datapkg
+from datapkg.operations.documents import documents_upgrade
+datapkg.connect(sys.argv[1])
+documents_upgrade(batch_size=2)
+"""
+
+
+@pytest.mark.datapkg_commits
+def test_a_killed_upgrade_is_gone_on_with(db, datapkg_url):
+    """At each place: whole batches are done or not, no document is half one or lost, and the next run does the rest."""
+    keys = [store(db, {"preamble": str(number)}) for number in range(9)]
+    places = [name for name in FAILPOINTS if name.startswith("upgrade.")]
+    for failpoint, done in zip([*places, f"{places[0]}:2"], (0, 2, 4), strict=True):
+        killed = subprocess.run(
+            [sys.executable, "-c", UPGRADE, datapkg_url],
+            env={**os.environ, "DATAPKG_FAILPOINT": failpoint},
+            capture_output=True,
+            text=True,
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert sum("schema_version" in stored(db, key) for key in keys) == done, failpoint
+    report = documents_upgrade()
+    assert (report.upgraded, report.skipped) == (5, 0)
+    assert [stored(db, key)["preamble"] for key in keys] == [str(number) for number in range(9)]
+
+
+@pytest.mark.datapkg_commits
+def test_what_is_frozen_meanwhile_is_left_and_does_not_keep_the_others(db, datapkg_url, monkeypatch):
+    """A run that starts between reading and writing freezes its definition; the rest of the batch is upgraded."""
+    frozen, others = store(db, {"preamble": "ran"}), [store(db, {"preamble": "other"}) for _ in range(3)]
+    read = operations._old_rows
+
+    def read_then_somebody_runs(column, batch_size):
+        for batch in read(column, batch_size):
+            evaluation.generate_scenarios(frozen)
+            factories.make_run(definition_id=frozen)
+            yield batch
+
+    monkeypatch.setattr(operations, "_old_rows", read_then_somebody_runs)
+    report = documents_upgrade()
+    assert (report.upgraded, report.skipped, report.refused_count) == (3, 1, 0)
+    assert stored(db, frozen) == {"preamble": "ran"}
+    assert all(stored(db, key)["schema_version"] == 1 for key in others)
+
+
+def test_a_report_of_very_many_refusals_stays_small(db, monkeypatch):
+    """It names the first ones and counts the others."""
+    monkeypatch.setattr(operations, "_SHOWN", 2)
+    keys = [store(db, {"preamble": 3}) for _ in range(5)]
+    report = documents_upgrade(batch_size=2)
+    assert [row["id"] for row in report.refused] == sorted(keys)[:2] and report.refused_count == 5

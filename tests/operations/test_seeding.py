@@ -10,6 +10,7 @@ from datapkg import accounts, evaluation, flags
 from datapkg.errors import EnvironmentGuardError, SeedError
 from datapkg.kit.database import current
 from datapkg.operations import migrations
+from datapkg.operations.documents import documents_upgrade
 from datapkg.operations.seeding import profiles, seed
 
 CONTENT = {"schema_version": 1, "preamble": "", "template": "", "dimensions": []}
@@ -273,6 +274,18 @@ def test_the_history_records_files_by_content(db, write):
 def test_the_default_profile_depends_on_the_engine(db):
     """A SQLite file is somebody trying things out; a server may be anything."""
     assert seed().profile == {"sqlite": "demo", "postgresql": "base"}[db.dialect.name]
+
+
+def test_an_upgraded_document_is_not_set_back_to_the_files_version(db, write):
+    """What `documents upgrade` rewrote is what the file says, in a newer version; a real change is still made."""
+    seed(files=[write("definitions", [{"key": "k", "name": "n", "content": {"preamble": "kind"}}])])
+    documents_upgrade()
+    path = write("definitions", [{"key": "k", "name": "n", "content": {"preamble": "kind"}}])
+    assert not seed(files=[path]).changed
+    assert json.loads(db.fetch("SELECT content FROM definitions", ())[0][0])["schema_version"] == 1
+    path = write("definitions", [{"key": "k", "name": "n", "content": {"preamble": "curt"}}])
+    assert seed(files=[path]).changed
+    assert evaluation.list_definitions()[0].content["preamble"] == "curt"
 
 
 def test_a_newer_stored_document_is_not_overwritten(db, write):
