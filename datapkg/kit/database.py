@@ -167,7 +167,12 @@ def _other_engine(scheme: str, name: str, arguments: dict[str, str | int]) -> Ki
             f"datapkg's tables need SQLite or PostgreSQL; {scheme!r} is neither.",
             fix="Use sqlite:///, postgresql:// or cockroachdb://.",
         )
-    kind = type(engine.__name__, (PostgresMixin, engine), {})
+    if scheme.startswith("psycopg3"):
+        raise ConfigurationError(
+            f"datapkg talks to PostgreSQL through psycopg2; {scheme!r} is another driver.", fix="Use postgresql://."
+        )
+    # Some engines of the playhouse pass an argument for named cursors through all layers; the kit streams its own way.
+    kind = type(engine.__name__, (PostgresMixin, engine), {"execute": pw.Database.execute})
     return cast(KitDatabase, kind(name, **arguments))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import peewee as pw
 import pytest
 
 from datapkg.kit import database as kit
@@ -32,6 +33,7 @@ WRONG = {
     "unclosed bracket": "postgresql://user:hunter2@[::1/name",
     "unknown scheme": "oracle://user:hunter2@host/name",
     "an engine that cannot": "mysql://user:hunter2@host/name",
+    "another driver": "psycopg3://user:hunter2@host/name",
 }
 
 
@@ -182,5 +184,6 @@ def test_other_schemes_of_peewee_that_speak_postgresql_open(new_url: Callable[[]
         return
     database = kit.open_database(other)
     assert database.fetch("SELECT 1", ()) == [(1,)]
+    assert database.execute(pw.Select(columns=[pw.SQL("1")])).fetchone() == (1,)
     assert database.dialect.name == "postgresql"
     kit.release(database)
