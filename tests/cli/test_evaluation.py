@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from datapkg.cli import evaluation as commands
 from datapkg.evaluation import RUN_STATUSES
-
-
-@pytest.fixture
-def demo(shell):
-    """A shell in a folder with the demo."""
-    shell("seed")
-    return shell
 
 
 def test_the_tree_is_drawn(demo):

@@ -6,14 +6,6 @@ import json
 
 import pytest
 
-
-@pytest.fixture
-def demo(shell):
-    """A shell in a folder whose database has the demo."""
-    shell("--quiet", "seed")
-    return shell
-
-
 PLAN = "Website relaunch"
 
 

@@ -8,13 +8,6 @@ import pytest
 
 
 @pytest.fixture
-def demo(shell):
-    """A shell in a folder with the demo."""
-    shell("seed")
-    return shell
-
-
-@pytest.fixture
 def script(demo):
     """The demo's script."""
     (row,) = demo.json("scripts", "list")

@@ -18,8 +18,11 @@ from datapkg.operations.seeding import profiles, seed
 CONTENT = {"schema_version": 1, "preamble": "", "template": "", "dimensions": []}
 
 
+pytestmark = pytest.mark.datapkg_commits  # migrating commits
+
+
 @pytest.fixture
-def shop(tmp_path, new_url):
+def shop(tmp_path, db):
     """Register the shop, and work on a database that has its tables; calling it registers it changed."""
 
     def register(**changes):
@@ -28,9 +31,8 @@ def shop(tmp_path, new_url):
 
     register()
     try:
-        with datapkg.using(new_url(), migrate=True):
-            yield register
-            current().close()
+        datapkg.migrate()
+        yield register
     finally:
         registry.unregister("shop")
 
