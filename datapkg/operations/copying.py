@@ -346,14 +346,19 @@ class _Copy:
         """Read the target back.
 
         Raises:
-            CopyError: it differs; its rows are removed again.
+            CopyError: it differs. Its rows are removed again, unless there are more than the source has.
         """
         with self.target.snapshot():
-            different = [
-                table.name
-                for table in self.tables
-                if digest_of(self.target, table, progress=self._advance) != digests[table.name]
-            ]
+            found = {table.name: digest_of(self.target, table, progress=self._advance) for table in self.tables}
+        different = [name for name, digest in found.items() if digest != digests[name]]
+        foreign = [name for name in different if found[name].rows > digests[name].rows]
+        if foreign:
+            raise CopyError(
+                f"The target has rows in {', '.join(foreign)} that the source has not: another program wrote them "
+                "meanwhile. Nothing was removed.",
+                fix="Stop that program, remove its rows, and copy again: it goes on.",
+                tables=foreign,
+            )
         if different:
             run_in_transaction(self._remove)()
             raise CopyError(

@@ -224,7 +224,7 @@ def test_of_two_copies_at_once_one_finishes(db, datapkg_url, own):
 @pytest.mark.datapkg_commits
 @pytest.mark.datapkg_engines("postgresql")
 def test_a_target_that_differs_in_the_end_is_emptied_again(db, datapkg_url, own):
-    """Somebody wrote around the package: the copy is refused, the rows go, and the target can be used."""
+    """Somebody changed rows: they go, and the target can be used. Somebody added one: it stays, and nothing goes."""
     url, _ = own
     target = datapkg_url
     meddler = open_database(target)
@@ -236,11 +236,24 @@ def test_a_target_that_differs_in_the_end_is_emptied_again(db, datapkg_url, own)
 
     with pytest.raises(CopyError, match=r"differs from the source in feature_flags"):
         datapkg.copy(url, target, batch_size=1, progress=meddle)
-    release(meddler)
     assert done_once == [8]
     with datapkg.using(target):
         assert rows_in(target) == 0
-    assert not datapkg.copy(url, target).resumed
+    done_once.clear()
+    added = (
+        "INSERT INTO feature_flags (id, key, enabled, created_at, updated_at) "
+        "SELECT gen_random_uuid(), 'meddled', enabled, created_at, updated_at FROM feature_flags LIMIT 1"
+    )
+
+    def add(done, total):
+        if done > 0.66 * total and not done_once:
+            done_once.append(meddler.change(added, ()))
+
+    with pytest.raises(CopyError, match="another program wrote them"):
+        datapkg.copy(url, target, batch_size=1, progress=add)
+    assert meddler.change("DELETE FROM feature_flags WHERE key = 'meddled'", ()) == 1
+    release(meddler)
+    assert datapkg.copy(url, target).resumed
 
 
 def test_a_server_that_stops_half_way_is_gone_on_with(own):

@@ -200,6 +200,9 @@ def _name(path: str | os.PathLike[str], overwrite: bool) -> Path:
         why = f"{final} is no regular file."
     elif there and not overwrite:
         why = f"There is a file {final} already."
+    elif any(os.path.exists(f"{final}{suffix}") for suffix in ("-wal", "-journal")):
+        # SQLite would put what stands in them into the backup as soon as somebody opens it.
+        why = f"Beside {final} lies the journal of a database of that name."
     else:
         return final
     raise ValidationError(

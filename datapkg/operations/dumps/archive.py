@@ -226,6 +226,8 @@ class Reader:
             raise
 
     def _read(self) -> Manifest:
+        if any(each.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for each in self._zip.infolist()):
+            raise ArchiveError(f"{self.path} was not packed by `datapkg dump`.", fix="Pack it with deflate.")
         if _MANIFEST not in self._zip.namelist():
             raise ArchiveError(f"{self.path} is no archive of `datapkg dump`: it has no {_MANIFEST}.")
         with self._entry(_MANIFEST) as entry:
@@ -244,7 +246,7 @@ class Reader:
         try:
             with self._zip.open(name) as entry:
                 yield entry
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
             raise ArchiveError(f"{name} in {self.path} is damaged: {error}.", file=name) from None
 
     def verify(self) -> None:
@@ -254,12 +256,13 @@ class Reader:
             ArchiveError: a file was altered or cut.
         """
         for table in self.manifest.tables:
-            digest, rows = hashlib.sha256(), 0
+            digest, rows, whole = hashlib.sha256(), 0, True
             with self._entry(table.file) as entry:
                 while piece := entry.read(_READ):
+                    whole = piece.endswith(b"\n")
                     digest.update(piece)
                     rows += piece.count(b"\n")
-            if digest.hexdigest() != table.sha256 or rows != table.rows:
+            if digest.hexdigest() != table.sha256 or rows != table.rows or not whole:
                 raise ArchiveError(
                     f"{table.file} in {self.path} is not what was dumped: it was altered, or a part of it is missing.",
                     file=table.file,

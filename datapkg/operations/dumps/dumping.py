@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from datapkg.kit.database import current, snapshot
-from datapkg.kit.engines import KitDatabase
-from datapkg.kit.errors import ArchiveError
+from datapkg.kit.engines import KitDatabase, SqliteFileDatabase
+from datapkg.kit.errors import ArchiveError, ValidationError
 from datapkg.kit.failpoints import reach
 from datapkg.kit.results import Rows
 from datapkg.operations.dumps.archive import ArchivedTable, Manifest, Writer, writing
@@ -170,12 +171,13 @@ def dump(
     Raises:
         NotFoundError: there is no such domain.
         ArchiveError: the file cannot be written.
-        ValidationError: a stored value is none that its column may hold.
+        ValidationError: a stored value is none that its column may hold; or the path is none, or that of the database.
 
     Example:
         ``dump("everything.zip")``
     """
-    target, database = Path(path), current()
+    database = current()
+    target = _target(path, database)
     selection = select(chosen_tables(domains, moved_tables()), with_secrets=with_secrets)
     asked = None if domains is None else tuple(sorted({domains} if isinstance(domains, str) else set(domains)))
     try:
@@ -198,6 +200,35 @@ def dump(
     )
     logger.info("dumped", extra={"rows": report.rows, "bytes": size})
     return report
+
+
+def _target(path: str | Path, database: KitDatabase) -> Path:
+    why = None
+    try:
+        target = Path(path)
+        there = os.path.lexists(path)
+        if isinstance(database, SqliteFileDatabase):
+            own = [os.path.realpath(database.database + suffix) for suffix in ("", "-wal", "-shm", "-journal")]
+            if os.path.realpath(target) in own:
+                why = f"{target} is the database itself."
+        if target.is_dir():
+            why = f"{target} is a folder."
+        elif there and not target.is_file():
+            why = f"{target} is no regular file."
+        elif there and _begins_like_sqlite(target):
+            why = why or f"{target} is a SQLite database, or a backup of one."
+    except (TypeError, ValueError):
+        raise ValidationError({"path": ["Not a valid path."]}, what="dump") from None
+    except OSError as error:
+        raise ArchiveError(f"{path!r} cannot be written: {error.strerror or error}.") from error
+    if why is not None:
+        raise ValidationError({"path": [why]}, what="dump", fix="Give another name; nothing was written.")
+    return target
+
+
+def _begins_like_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
 
 
 def _write(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from datapkg.kit.database import current, lock, run_in_transaction
+from datapkg.kit.dialect.base import quote
 from datapkg.kit.engines import KitDatabase
 from datapkg.kit.errors import ArchiveError, ConflictError, DatapkgError, NotFoundError, ValidationError
 from datapkg.kit.failpoints import reach
@@ -128,9 +129,13 @@ def load(
             migrations.guard("load --replace", i_know_this_is=i_know_this_is, database=database)
         if not older:
             ArchiveSource(reader, everything)  # refuses a table or column that is not ours, before anything is done
+            if replace:
+                _refuse_gaps(reader.manifest, tables, source)
         refuse_unfinished(database)
         reach("load.verified")
         migrated = bring_up_to_date(database, everything)
+        if replace and migrations.environment(database=database) == "production":
+            _refuse_loss_of_secrets(database, reader.manifest, tables)
         with ExitStack() as stack:
             rows: Source = stack.enter_context(scratch(reader)) if older else ArchiveSource(reader, everything)
             counts = run_in_transaction(_write)(database, rows, tables, everything, replace, progress)
@@ -167,6 +172,34 @@ def _scope(
     if missing:
         raise NotFoundError("table in the archive called", missing[0], fix="Dump that domain too, or load without it.")
     return chosen
+
+
+def _refuse_gaps(manifest: Manifest, tables: Sequence[MovedTable], path: Path) -> None:
+    there = {table.name for table in manifest.tables} | set(manifest.left_out)
+    missing = [table.name for table in tables if table.name not in there]
+    if missing:
+        raise ArchiveError(
+            f"{path} says nothing of {', '.join(missing)}, whose rows would be removed and not replaced.",
+            fix="Name the domains to replace with --domain, or dump again with every domain registered.",
+            tables=missing,
+        )
+
+
+def _refuse_loss_of_secrets(database: KitDatabase, manifest: Manifest, tables: Sequence[MovedTable]) -> None:
+    emptied = {table.name: table.emptied for table in manifest.tables}
+    lost = []
+    for table in tables:
+        name = quote(table.name)
+        checks = [f"{quote(column)} IS NOT NULL" for column in emptied.get(table.name, ())]
+        if table.name in manifest.left_out or checks:
+            where = f" WHERE {' OR '.join(checks)}" if checks else ""
+            if database.fetch(f"SELECT 1 FROM {name}{where} LIMIT 1", ()):
+                lost.append(table.name)
+    if lost:
+        raise ConflictError(
+            f"The archive has no credentials, and those of the target, in {', '.join(lost)}, would be lost.",
+            fix="Dump with --with-secrets, or restore a backup instead; nothing was written.",
+        )
 
 
 def _write(

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote as quoted
 
 from datapkg.kit.database import open_database, release
 from datapkg.kit.dialect.base import quote
@@ -53,7 +54,7 @@ def _sqlite(database: SqliteDatabase) -> Iterator[KitDatabase]:
             with database.alone(60), database.snapshot():
                 database.fetch("SELECT count(*) FROM sqlite_master", ())  # the snapshot begins with the first read
                 sqlite.copy_out(database, path, locked=False, progress=None)
-        yield open_database(f"sqlite:///{path}", synchronous="NORMAL")
+        yield open_database(f"sqlite:///{quoted(str(path))}", synchronous="NORMAL")
 
 
 @contextmanager

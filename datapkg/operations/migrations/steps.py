@@ -117,6 +117,11 @@ COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
 """What stands in a statement for people alone."""
 
 _DESTRUCTIVE = re.compile(r"\b(DELETE|TRUNCATE|DROP|REPLACE|RENAME|SET\s+NOT\s+NULL|TYPE)\b", re.I)
+_REMOVES = re.compile(r"\b(DELETE|TRUNCATE|OR\s+REPLACE)\b", re.I)
+_TRIGGER = re.compile(r"\s*CREATE\s+(TEMP\w*\s+)?TRIGGER\b", re.I)
+_SEVERAL = re.compile(r";\s*\S")
+# In one go, since a text may look like a comment and a comment may hold a quote.
+_NO_CODE = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|" + COMMENTS.pattern, re.S)
 
 
 def tag_of(sql: str) -> Tag:
@@ -125,12 +130,15 @@ def tag_of(sql: str) -> Tag:
     >>> tag_of("UPDATE users SET name = 'x'"), tag_of("DROP INDEX ix_users_name")
     ('data', 'destructive')
     """
-    words = COMMENTS.sub(" ", sql).split()
+    sql = _NO_CODE.sub(" ", sql)
+    if _SEVERAL.search(sql) and not _TRIGGER.match(sql):
+        return "destructive"  # only the first statement's verb would be looked at
+    words = sql.split()
     verb = words[0].upper() if words else ""
     if verb == "CREATE":
         return "additive"
     if verb == "ALTER" and not _DESTRUCTIVE.search(sql):
         return "additive"
-    if verb in ("INSERT", "UPDATE", "MERGE", "SELECT", "WITH") and not re.search(r"\bDELETE\s+FROM\b", sql, re.I):
+    if verb in ("INSERT", "UPDATE", "MERGE", "SELECT", "WITH") and not _REMOVES.search(sql):
         return "data"
     return "destructive"
