@@ -244,6 +244,7 @@ def test_changes_of_the_models_become_migrations(database, domain, tmp_path):
             [sys.executable, "-m", "ruff", *command, config, "--no-cache", *map(str, (folder, *kept))],
             capture_output=True,
             text=True,
+            cwd=tmp_path,  # where datapkg is not the project itself
         )
         assert done.returncode == 0, done.stdout + done.stderr
 

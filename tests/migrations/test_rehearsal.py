@@ -44,8 +44,9 @@ def clones(database):
     return database.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (CLONE_PREFIX,))
 
 
-def test_a_rehearsal_runs_everything_on_a_clone(database, files, notes, connect, url):
+def test_a_rehearsal_runs_everything_on_a_clone(database, files, notes, connect, url, monkeypatch, tmp_path):
     """It tells SQL, rows, times and counts; nothing of the real database changes, also when a migration fails."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where no other test makes a clone meanwhile
     assert list(datapkg.rehearse(to="001").seconds) == ["001_audit"]
     assert migrations.status().state in ("missing", "empty")
     files.write("001_base", BASE)

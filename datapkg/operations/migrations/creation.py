@@ -235,12 +235,13 @@ def written(name: str, notes: Sequence[str], up: Sequence[str], down: Sequence[s
     docstring = "\n".join([_title(name), "", *notes]).rstrip("\n") + ("\n" if notes else "")
     fields = sorted(used - {"migrator", "pw", *_MODELS}, key=_natural)
     models = sorted(used & set(_MODELS), key=_natural)
-    imports = ["import peewee as pw", ""] if "pw" in used else []
-    own = [_import("datapkg.kit.fields", fields)] if fields else []
-    own += [_import(_KIT, models)] if models else []
+    # In whoever's project this is read, Peewee and datapkg are both somebody else's.
+    imports = ["import peewee as pw"] if "pw" in used else []
+    imports += [_import("datapkg.kit.fields", fields)] if fields else []
+    imports += [_import(_KIT, models)] if models else []
     docstring = docstring.replace("\\", "\\\\").replace('"""', r"\"\"\"")
     lines = [f'"""{docstring}"""', "", "from __future__ import annotations", "", "from typing import Any", ""]
-    lines += [*imports, *own, *([""] if own else []), ""]
+    lines += [*imports, *([""] if imports else []), ""]
     lines += [_HEAD.format("migrate"), *_body(up)]
     if down is not None:
         lines += ["", "", _HEAD.format("rollback"), *_body(down)]
