@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 
+import nursery
 import pytest
 
 import datapkg
@@ -35,15 +34,7 @@ def settings():
 
 def test_processes_that_start_at_once_all_get_the_whole_file(url):
     """Whoever finds it half made goes on with it, and nobody is told that it is outdated."""
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", CONNECT, url, str(0.03 * number)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(8)
-    ]
+    running = [nursery.start_python(CONNECT, url, 0.03 * number) for number in range(8)]
     for process in running:
         printed, errors = process.communicate(timeout=120)
         assert printed.strip() == "current", errors
@@ -54,11 +45,7 @@ def test_processes_that_start_at_once_all_get_the_whole_file(url):
 @pytest.mark.parametrize("failpoint", ["migrate.after_bookkeeping", "migrate.after_commit", "migrate.after_commit:4"])
 def test_a_file_whose_making_was_killed_is_finished_by_the_next_connect(url, failpoint):
     """Killed between two migrations, or after the last one."""
-    killed = subprocess.run(
-        [sys.executable, "-c", CONNECT, url, "0"],
-        env={**os.environ, "DATAPKG_FAILPOINT": failpoint},
-        capture_output=True,
-    )
+    killed = nursery.run_python(CONNECT, url, 0, env={**os.environ, "DATAPKG_FAILPOINT": failpoint})
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     datapkg.connect(url)
     assert datapkg.status().state == "current"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import nursery
 import pytest
 
 from datapkg import audit
@@ -32,11 +31,9 @@ for number in range(15):
 @pytest.mark.datapkg_commits
 def test_eight_processes_append_without_a_gap(db: KitDatabase, datapkg_url: str) -> None:
     """From an empty log on, eight processes at once lose nothing, leave no gap, and undo what they undo."""
-    command = [sys.executable, "-c", APPEND, datapkg_url]
-    workers = [subprocess.Popen([*command, str(number)], stdin=subprocess.PIPE) for number in range(8)]
+    workers = [nursery.start_python(APPEND, datapkg_url, number) for number in range(8)]
     for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write(b"go\n")
+        worker.stdin.write("go\n")
         worker.stdin.close()
     assert [worker.wait(timeout=120) for worker in workers] == [0] * 8
     entries = audit.list_entries(limit=1000)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
+import nursery
 import pytest
 
 from datapkg import workqueue
@@ -49,14 +49,8 @@ def wait_for(what, seconds=60):
 
 def start(queue, *args):
     """Start a worker and do not wait for it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "datapkg", "queue", "work", *map(str, args)],
-        cwd=queue.shell.folder,
-        env=queue.shell.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    words = ["queue", "work", *map(str, args)]
+    return nursery.start(words, cwd=queue.shell.folder, env=queue.shell.environment)
 
 
 def python(code):
@@ -75,7 +69,7 @@ def test_add_list_explain_plan_and_stats(queue):
     assert [line.split()[0] for line in table.splitlines()[2:]] == ["FEAT-008", "FEAT-007", "FEAT-001"]
     assert [row["feature"] for row in queue.json("list", "--status", "draft")] == ["FEAT-007"]
     assert [row["depends_on_ids"] for row in queue.json("list", "--category", "backend")] == [[1, 7], [1], []]
-    assert "no such features" in queue("list", "--category", "docs").stdout
+    assert "No features." in queue("list", "--category", "docs").stdout
     assert "FEAT-007 is a draft: submit it" in queue("explain", "8").stdout
     assert queue.json("explain", "FEAT-008")["reason"] == "DRAFT"
     plan = queue("plan").stdout
@@ -107,9 +101,9 @@ def test_refusals_have_codes(queue):
     assert queue.refusal("add", "x", *STEPS, "--depends-on", "9")["code"] == "validation"
     assert queue.refusal("explain", "9")["code"] == "not_found"
     assert queue.refusal("explain", "x")["code"] == "validation"
-    assert queue.refusal("list", "--status", "x")["code"] == "validation"
     for wrong in (
         ["add", "x"],
+        ["list", "--status", "x"],
         ["add", "x", *STEPS, "--depends-on", "x"],
         ["add", "x", *STEPS, "--priority", "URGENT"],
         ["work"],

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
+import nursery
 import pytest
 from scored_runs import a_definition, a_run, add
 
@@ -177,10 +175,9 @@ def test_a_new_version_supersedes_the_current_one(db):
 def test_eight_processes_record_eight_versions_and_one_is_current(db, datapkg_url):
     """However many record at once, no version is lost or given twice."""
     run = a_scored_run()
-    command = [sys.executable, "-c", RECORD, datapkg_url, str(run.id)]
-    workers = [subprocess.Popen([*command, str(number)], stdin=subprocess.PIPE) for number in range(8)]
+    workers = [nursery.start_python(RECORD, datapkg_url, run.id, number) for number in range(8)]
     for worker in workers:
-        worker.stdin.write(b"go\n")
+        worker.stdin.write("go\n")
         worker.stdin.close()
     assert [worker.wait(timeout=120) for worker in workers] == [0] * 8
     assert statuses(run) == {**dict.fromkeys(range(1, 8), "SUPERSEDED"), 8: "CURRENT"}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 
+import nursery
 import pytest
 
 from datapkg import evaluation
@@ -36,7 +35,7 @@ def command(db, datapkg_url, tmp_path):
         for index in range(LINES):
             row = {"scenario": "a", "model": "model-a", "sample_index": index, "content": [], "metrics": {"n": index}}
             lines.write(json.dumps(row) + "\n")
-    return [sys.executable, "-c", IMPORT, datapkg_url, str(path), str(run.id)]
+    return IMPORT, datapkg_url, path, run.id
 
 
 def state():
@@ -54,10 +53,10 @@ WHOLE = (LINES, LINES, sum(range(LINES)))
 )
 def test_a_killed_import_is_whole_after_the_next(command, failpoint):
     """Killed at this point all is there or nothing; run again, all is there once."""
-    killed = subprocess.run(command, env={**os.environ, "DATAPKG_FAILPOINT": failpoint}, capture_output=True)
+    killed = nursery.run_python(*command, env={**os.environ, "DATAPKG_FAILPOINT": failpoint})
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert state() == (WHOLE if failpoint == "import.after_commit" else (0, 0, 0))
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    again = nursery.run_python(*command)
     assert again.stdout.split() == (["0", "2500"] if failpoint == "import.after_commit" else ["2500", "0"])
     assert state() == WHOLE
 
@@ -65,7 +64,7 @@ def test_a_killed_import_is_whole_after_the_next(command, failpoint):
 @pytest.mark.datapkg_commits
 def test_imports_at_once_make_one_set_of_rows(command):
     """Three processes import the same file at the same time; all succeed, and every row is there once."""
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    running = [nursery.start_python(*command) for _ in range(3)]
     made = []
     for process in running:
         output, errors = process.communicate(timeout=120)

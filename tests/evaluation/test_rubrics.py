@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import nursery
 import pytest
 
 from datapkg.errors import ConflictError, NotFoundError, ValidationError, WriteGateError
@@ -155,10 +154,9 @@ def test_eight_threads_at_once_get_eight_versions(db):
 @pytest.mark.datapkg_commits
 def test_eight_processes_at_once_get_eight_versions(db, datapkg_url):
     """Nothing is lost or numbered twice across processes."""
-    command = [sys.executable, "-c", CREATE, datapkg_url]
-    workers = [subprocess.Popen([*command, str(number)], stdin=subprocess.PIPE) for number in range(8)]
+    workers = [nursery.start_python(CREATE, datapkg_url, number) for number in range(8)]
     for worker in workers:
-        worker.stdin.write(b"go\n")
+        worker.stdin.write("go\n")
         worker.stdin.close()
     assert [worker.wait(timeout=120) for worker in workers] == [0] * 8
     assert sorted(versions()) == list(range(1, 9))

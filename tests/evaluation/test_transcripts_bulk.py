@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import nursery
 import pytest
 
 from datapkg import evaluation
@@ -217,9 +216,9 @@ transcripts.create_transcripts(sys.argv[2], rows=rows, on_existing="keep")
 @pytest.mark.parametrize("failpoint", ["transcripts.mid_write", "transcripts.before_commit"])
 def test_killed_half_way_nothing_is_stored(run, keys, datapkg_url, failpoint):
     """A killed process leaves nothing; the next stores all."""
-    command = [sys.executable, "-c", STORE, datapkg_url, str(run.id), keys[0]]
-    killed = subprocess.run(command, env={**os.environ, "DATAPKG_FAILPOINT": failpoint}, capture_output=True)
+    given = (STORE, datapkg_url, run.id, keys[0])
+    killed = nursery.run_python(*given, env={**os.environ, "DATAPKG_FAILPOINT": failpoint})
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert stored() == 0
-    subprocess.run(command, check=True)
+    assert nursery.run_python(*given).returncode == 0
     assert stored() == 2500

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nursery
 import pytest
 
 from datapkg import registry
@@ -107,15 +108,12 @@ def files(tmp_path: Path) -> Iterator[Files]:
 
 
 @pytest.fixture
-def start(files: Files, url: str) -> Callable[..., subprocess.Popen[str]]:
+def start(files: Files, url: str) -> Callable[..., nursery.Process]:
     """Start another process that migrates the database, or with ``undo=True`` rolls it back."""
 
-    def run(failpoint: str | None = None, **options: object) -> subprocess.Popen[str]:
+    def run(failpoint: str | None = None, **options: object) -> nursery.Process:
         environment = {**os.environ, **({"DATAPKG_FAILPOINT": failpoint} if failpoint else {})}
-        command = [sys.executable, "-c", CHILD, url, str(files.folder), json.dumps(options)]
-        return subprocess.Popen(
-            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=files.folder
-        )
+        return nursery.start_python(CHILD, url, files.folder, json.dumps(options), env=environment, cwd=files.folder)
 
     return run
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 
+import nursery
 import pytest
 from killing import killed
 from moving_samples import contents, fill
@@ -67,12 +66,7 @@ ODD = [
 
 def child(script, *args):
     """Start a process with a script."""
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, args)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return nursery.start_python(script, *args)
 
 
 def keys():

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import uuid
 
+import nursery
 import pytest
 
 from datapkg import audit, evaluation
@@ -127,12 +126,7 @@ def test_a_killed_upgrade_is_gone_on_with(db, datapkg_url):
     keys = [store(db, {"preamble": str(number)}) for number in range(9)]
     places = [name for name in FAILPOINTS if name.startswith("upgrade.")]
     for failpoint, done in zip([*places, f"{places[0]}:2"], (0, 2, 4), strict=True):
-        killed = subprocess.run(
-            [sys.executable, "-c", UPGRADE, datapkg_url],
-            env={**os.environ, "DATAPKG_FAILPOINT": failpoint},
-            capture_output=True,
-            text=True,
-        )
+        killed = nursery.run_python(UPGRADE, datapkg_url, env={**os.environ, "DATAPKG_FAILPOINT": failpoint})
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert sum("schema_version" in stored(db, key) for key in keys) == done, failpoint
     report = documents_upgrade()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 
+import nursery
 import pytest
 
 from datapkg.kit.database import current
 from datapkg.kit.failpoints import FAILPOINTS
 from datapkg.operations.seeding.files import profile_files
 
-COMMAND = [sys.executable, "-m", "datapkg", "seed", "--profile", "demo"]
+COMMAND = ["seed", "--profile", "demo"]
 WHOLE = {
     "users": 1,
     "feature_flags": 1,
@@ -50,17 +49,17 @@ def state():
 @pytest.mark.parametrize("failpoint", [name for name in FAILPOINTS if name.startswith("seed.")])
 def test_a_killed_seeding_is_whole_after_the_next(db, datapkg_url, failpoint):
     """Killed at this point, then run again: nothing is lost or doubled."""
-    killed = subprocess.run(COMMAND, env=environment(datapkg_url, DATAPKG_FAILPOINT=failpoint), capture_output=True)
+    killed = nursery.run(COMMAND, env=environment(datapkg_url, DATAPKG_FAILPOINT=failpoint))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     counts, _ = state()
     assert counts["users"] == (1 if failpoint == "seed.after_commit" else 0)
-    again = subprocess.run(COMMAND, env=environment(datapkg_url), capture_output=True, text=True)
+    again = nursery.run(COMMAND, env=environment(datapkg_url))
     assert again.returncode == 0, again.stderr
     after = state()
     files = profile_files("demo")
     keys = [row["key"] for file in files for row in file.rows if "key" in row and file.table != "feature_flags"]
     assert after[0] == {**WHOLE, "datapkg_seed_keys": len(keys), "datapkg_seeds": len(files)}
-    third = subprocess.run(COMMAND, env=environment(datapkg_url), capture_output=True, text=True)
+    third = nursery.run(COMMAND, env=environment(datapkg_url))
     assert "Nothing to change" in third.stdout
     assert state() == after
 
@@ -68,12 +67,7 @@ def test_a_killed_seeding_is_whole_after_the_next(db, datapkg_url, failpoint):
 @pytest.mark.datapkg_commits
 def test_seedings_at_once_make_one_set_of_rows(db, datapkg_url):
     """Three processes seed at the same time; all succeed, and every row is there once."""
-    running = [
-        subprocess.Popen(
-            COMMAND, env=environment(datapkg_url), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(3)
-    ]
+    running = [nursery.start(COMMAND, env=environment(datapkg_url)) for _ in range(3)]
     for process in running:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors

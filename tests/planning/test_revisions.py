@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import uuid
 
+import nursery
 import pytest
 
 from datapkg import planning
@@ -133,11 +132,10 @@ def test_a_revision_that_is_killed_leaves_nothing(db, datapkg_url, source, store
     """Killed after the supplies or after the demands were copied, the database is as before; then it works."""
     before = stored()
     code = f"import sys, datapkg; datapkg.connect(sys.argv[1]); datapkg.planning.revise_scenario({str(source.id)!r})"
-    command = [sys.executable, "-c", code, datapkg_url]
     environment = {**os.environ, "DATAPKG_FAILPOINT": f"planning.ledger_half_copied:{time}"}
-    assert subprocess.run(command, env=environment).returncode == -signal.SIGKILL
+    assert nursery.run_python(code, datapkg_url, env=environment).returncode == -signal.SIGKILL
     assert stored() == before
-    assert subprocess.run(command).returncode == 0
+    assert nursery.run_python(code, datapkg_url).returncode == 0
     (revision,) = planning.list_scenarios(revision_of=source.id)
     assert ledger(revision.id) == ledger(source.id)
 

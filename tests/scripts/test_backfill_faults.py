@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 
+import nursery
 import pytest
 from legacy_plays import TEXTS, changed, sqlite_legacy
 
@@ -48,7 +47,7 @@ POINTS += [("backfill.mid_stage", 4), ("backfill.mid_stage", 5), ("append.after_
 def start(url, source, failpoint=None):
     """Start another process that does the backfill."""
     environment = {**os.environ, **({"DATAPKG_FAILPOINT": failpoint} if failpoint else {})}
-    return subprocess.Popen([sys.executable, "-c", CHILD, url, source], env=environment, stderr=subprocess.PIPE)
+    return nursery.start_python(CHILD, url, source, env=environment)
 
 
 def counts():

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import nursery
 import pytest
 
 from datapkg import scripts
@@ -45,15 +44,7 @@ print(json.dumps(lost))
 def test_eight_processes_append_to_one_script(db, datapkg_url):
     """No gap, nothing lost, and who came too late was told the actual sequence and went on from there."""
     script = make_script()
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", APPEND, datapkg_url, str(script.id), str(number)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(8)
-    ]
+    workers = [nursery.start_python(APPEND, datapkg_url, script.id, number) for number in range(8)]
     for worker in workers:
         worker.stdin.write("go\n")
         worker.stdin.flush()
@@ -112,14 +103,14 @@ def test_killed_it_is_as_if_it_had_not_begun_and_then_it_is_whole(db, datapkg_ur
     page = {"command_type": "START_PAGE", "position": 1, "title": "Page"}
     scripts.append(script.id, commands=[title, page], expected_sequence=1, actor_type="USER")
     before = stored(script)
-    command = [sys.executable, "-c", WORK, datapkg_url, str(script.id), step]
+    given = (WORK, datapkg_url, script.id, step)
     environment = {**os.environ, "DATAPKG_FAILPOINT": failpoint}
-    killed = subprocess.run(command, env=environment, capture_output=True, text=True)
+    killed = nursery.run_python(*given, env=environment)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert stored(script) == before
     assert scripts.verify().ok
     for _ in range(2):  # the second time it is done already
-        again = subprocess.run(command, capture_output=True, text=True)
+        again = nursery.run_python(*given)
         assert again.returncode == 0, again.stderr
         assert scripts.verify().ok
     after = stored(script)

@@ -1,92 +1,213 @@
-"""Commands as processes that need not start Python: forked from one that has imported the package already.
+"""Processes that need not start Python: forked from one that has imported the package already.
 
-Each is a process of its own, with its own folder, environment and streams, and ends as any interpreter does. What is
-spared is a third of a second for every command. Run as a program, this is the process that they are forked from.
+Each is a process of its own, with its own folder, environment and streams, that may be killed, and ends as any
+interpreter does. What is spared is a third of a second for every one. Run as a program, this is what forks them.
 """
 
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import os
 import runpy
+import select
+import signal
+import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO
 
-__all__ = ["run"]
+__all__ = ["Process", "run", "run_python", "start", "start_python"]
 
-_STREAMS = ("stdin", "stdout", "stderr")
+_NUMBER = 12  # how wide a number is that goes through a pipe, so that the next is not read with it
 _lock = threading.Lock()
-_parent: subprocess.Popen[bytes] | None = None
+_nursery: tuple[subprocess.Popen[bytes], socket.socket] | None = None
 
 
-def run(args: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run ``python -m datapkg`` with arguments, and return its exit code and what it printed.
+class Process:
+    """A running process; its streams are pipes.
+
+    Attributes:
+        pid: its number.
+        args: what it was started with.
+        stdin, stdout, stderr: the other ends of its streams, as text.
+        returncode: how it ended, negative for a signal; None until :meth:`poll`, :meth:`wait` or :meth:`communicate`
+            has seen its end.
+    """
+
+    def __init__(self, args: Sequence[str], request: Mapping[str, object]) -> None:
+        self.args = list(args)
+        self.returncode: int | None = None
+        inner, outer = zip(os.pipe(), reversed(os.pipe()), reversed(os.pipe()), strict=True)
+        self._end, theirs = socket.socketpair()
+        with theirs, _lock:
+            socket.send_fds(_started(), [json.dumps(request).encode()], [*inner, theirs.fileno()])
+        for number in inner:
+            os.close(number)
+        self.stdin: IO[str] = os.fdopen(outer[0], "w", encoding="utf-8")
+        self.stdout: IO[str] = os.fdopen(outer[1], encoding="utf-8")
+        self.stderr: IO[str] = os.fdopen(outer[2], encoding="utf-8")
+        self.pid = int(self._end.recv(_NUMBER))
+
+    def communicate(self, given: str = "", timeout: float | None = None) -> tuple[str, str]:
+        """Write to its standard input, read what it prints until it ends, and return both streams' text."""
+        with ThreadPoolExecutor(2) as readers:
+            printed = [readers.submit(stream.read) for stream in (self.stdout, self.stderr)]
+            try:
+                self.stdin.write(given)
+                self.stdin.close()
+            except BrokenPipeError:
+                pass  # it ended without reading
+            try:
+                self.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+            out, err = (each.result() for each in printed)
+        self.stdout.close()
+        self.stderr.close()
+        return out, err
+
+    def poll(self) -> int | None:
+        """Return how it ended, None while it runs."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended, ``timeout`` seconds at most, and return how."""
+        if self.returncode is None:
+            if not select.select([self._end], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self.returncode = int(self._end.recv(_NUMBER))
+            self._end.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+
+def start(words: Sequence[str], *, cwd: object = None, env: Mapping[str, str] | None = None) -> Process:
+    """Start ``datapkg`` with these arguments.
 
     The environment's settings of Python itself are the test run's, whatever ``env`` says.
     """
-    with tempfile.TemporaryDirectory() as place, _lock:
-        files = {name: os.path.join(place, name) for name in _STREAMS}
-        Path(files["stdin"]).write_text(stdin)
-        request = {"args": list(args), "cwd": str(cwd), "env": dict(env), "files": files}
-        parent = _started()
-        assert parent.stdin is not None and parent.stdout is not None
-        parent.stdin.write(json.dumps(request).encode() + b"\n")
-        parent.stdin.flush()
-        code = int(parent.stdout.readline())
-        printed = [Path(files[name]).read_text() for name in ("stdout", "stderr")]
-    return subprocess.CompletedProcess(list(args), code, *printed)
+    return Process(words, _request(cwd, env) | {"words": list(words)})
 
 
-def _started() -> subprocess.Popen[bytes]:
-    global _parent
-    if _parent is None:
-        _parent = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        atexit.register(_end, _parent)
-    return _parent
+def start_python(code: str, *words: object, cwd: object = None, env: Mapping[str, str] | None = None) -> Process:
+    """Start ``python -c code`` with these arguments; ``env`` as for :func:`start`."""
+    given = [str(word) for word in words]
+    return Process(["-c", *given], _request(cwd, env) | {"code": code, "words": given})
 
 
-def _end(parent: subprocess.Popen[bytes]) -> None:
-    assert parent.stdin is not None
-    parent.stdin.close()
-    parent.wait()
+def run(
+    words: Sequence[str], *, cwd: object = None, env: Mapping[str, str] | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run ``datapkg`` with these arguments, and return its exit code and what it printed."""
+    return _ended(start(words, cwd=cwd, env=env), stdin)
 
 
-def _serve() -> None:
-    """Fork a process for each line that is read, and tell how it ended."""
+def run_python(
+    code: str, *words: object, cwd: object = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -c code`` with these arguments, and return its exit code and what it printed."""
+    return _ended(start_python(code, *words, cwd=cwd, env=env))
+
+
+def _ended(process: Process, given: str = "") -> subprocess.CompletedProcess[str]:
+    printed = process.communicate(given)
+    assert process.returncode is not None
+    return subprocess.CompletedProcess(process.args, process.returncode, *printed)
+
+
+def _request(cwd: object, env: Mapping[str, str] | None) -> dict[str, object]:
+    return {"cwd": str(cwd or os.getcwd()), "env": dict(os.environ if env is None else env)}
+
+
+def _started() -> socket.socket:
+    global _nursery
+    if _nursery is None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            program = [sys.executable, __file__, str(theirs.fileno())]
+            _nursery = subprocess.Popen(program, pass_fds=[theirs.fileno()]), ours
+        # Large enough for every environment: a request is one message.
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        atexit.register(_close, *_nursery)
+    return _nursery[1]
+
+
+def _close(program: subprocess.Popen[bytes], connection: socket.socket) -> None:
+    connection.close()
+    program.wait()
+
+
+def _serve(connection: socket.socket) -> None:
+    """Fork a process for each request, and one beside it that tells how it ended."""
     from datapkg import registry
     from datapkg.cli import root  # noqa: F401  # imported for those who are forked
     from datapkg.operations import migrations, seeding  # noqa: F401  # likewise
 
     registry.domains()
-    requests, answers = os.dup(0), os.dup(1)
-    with os.fdopen(requests, "rb") as lines:
-        while line := lines.readline():
+    # Who waits for a process is forked too; nobody waits for those.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        message, descriptors, *_ = socket.recv_fds(connection, 1 << 20, 4)
+        if not message:
+            return
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            connection.close()
             if (child := os.fork()) == 0:
-                os.close(answers)
-                _become(json.loads(line))
+                os.close(descriptors.pop())
+                _become(json.loads(message), descriptors)
                 return  # and end as every interpreter does
+            for number in descriptors[:3]:
+                os.close(number)
+            os.write(descriptors[3], b"%*d" % (_NUMBER, child))
             _, status = os.waitpid(child, 0)
-            os.write(answers, b"%d\n" % os.waitstatus_to_exitcode(status))
+            os.write(descriptors[3], b"%*d" % (_NUMBER, os.waitstatus_to_exitcode(status)))
+            os._exit(0)
+        for number in descriptors:
+            os.close(number)
 
 
-def _become(request: Mapping[str, object]) -> None:
-    files = request["files"]
-    assert isinstance(files, dict) and isinstance(request["env"], dict) and isinstance(request["args"], list)
-    os.chdir(str(request["cwd"]))
+def _become(request: dict[str, object], streams: list[int]) -> None:
+    cwd, env, words, code = request["cwd"], request["env"], request["words"], request.get("code")
+    assert isinstance(env, dict) and isinstance(words, list)
+    os.chdir(str(cwd))
     os.environ.clear()
-    os.environ.update(request["env"])
-    for number, name in enumerate(_STREAMS):
-        opened = os.open(files[name], os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(opened, number)
-        os.close(opened)
-    sys.argv = ["datapkg", *request["args"]]
-    runpy.run_module("datapkg", run_name="__main__", alter_sys=True)
+    os.environ.update(env)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    if "DATAPKG_FAILPOINT" in env:
+        from datapkg.kit import failpoints
+
+        importlib.reload(failpoints)  # it read the environment of the nursery
+    if code is None:
+        sys.argv = ["datapkg", *words]
+        runpy.run_module("datapkg", run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = ["-c", *words]
+        exec(compile(str(code), "<string>", "exec"), {"__name__": "__main__"})
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
+
+import nursery
 
 from datapkg import workqueue
 from datapkg.kit.database import current
@@ -98,11 +97,11 @@ def run(url: str, folder: Path, *, lease: float, kills: int, stall_every: int, e
     choose = random.Random(7)
     names = iter(f"worker-{number}" for number in range(1000))
 
-    def start(stalls: bool) -> tuple[str, subprocess.Popen[bytes]]:
+    def start(stalls: bool) -> tuple[str, nursery.Process]:
         stall = stall_every if stalls else 0
         name = next(names)
         arguments = [url, name, str(folder), str(lease), str(stall), str(effort)]
-        return name, subprocess.Popen([sys.executable, "-c", WORKER, *arguments], env=dict(os.environ))
+        return name, nursery.start_python(WORKER, *arguments)
 
     workers = [start(stalls=number < 2) for number in range(8)]
     try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+
+import nursery
 
 from datapkg import evaluation
 from datapkg.evaluation.run_states import update_run_status
@@ -113,11 +113,7 @@ def at_once(*functions):
 
 def in_processes(number, script, *arguments):
     """Run a script in several processes that all begin at the same moment; return what each of them printed."""
-    command = [sys.executable, "-c", script, *map(str, arguments)]
-    workers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(number)
-    ]
+    workers = [nursery.start_python(script, *arguments) for _ in range(number)]
     for worker in workers:
         worker.stdout.readline()  # it has connected
     for worker in workers:
