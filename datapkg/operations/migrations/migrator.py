@@ -29,14 +29,7 @@ from datapkg.operations.migrations.model_state import (
     renaming_indexes,
 )
 from datapkg.operations.migrations.recorder import Recorder
-from datapkg.operations.migrations.steps import (
-    COMMENTS,
-    ENDS_TRANSACTION,
-    CollectedStep,
-    FunctionStep,
-    RawStep,
-    line_in,
-)
+from datapkg.operations.migrations.steps import CollectedStep, FunctionStep, RawStep, ends_transaction, line_in
 
 __all__ = ["KitMigrator"]
 
@@ -88,7 +81,7 @@ class KitMigrator(Migrator):
                 ``%%`` is ``%``.
             params: the values, as the driver takes them.
         """
-        if ENDS_TRANSACTION.match(COMMENTS.sub(" ", sql)):
+        if ends_transaction(sql):
             raise UnsafeMigrationError(
                 f"The migration would end its own transaction ({sql.strip()[:40]}).",
                 fix="Remove the statement: a migration is one transaction, committed with its history row.",

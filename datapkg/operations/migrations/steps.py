@@ -12,7 +12,7 @@ from datapkg.kit.dialect.alterations import Alteration, run_sql
 from datapkg.kit.dialect.tables import Tag
 from datapkg.kit.engines import KitDatabase
 
-__all__ = ["COMMENTS", "ENDS_TRANSACTION", "CollectedStep", "FunctionStep", "RawStep", "Step", "line_in", "tag_of"]
+__all__ = ["CollectedStep", "FunctionStep", "RawStep", "Step", "ends_transaction", "line_in", "tag_of"]
 
 
 @dataclass(frozen=True)
@@ -110,18 +110,23 @@ def line_in(path: str) -> int:
     return frame.f_lineno if frame is not None else 0
 
 
-ENDS_TRANSACTION = re.compile(r"\s*(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK(?!\s+TO)|ABORT)\b", re.I)
-"""Statements that a migration must not run."""
-
-COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
-"""What stands in a statement for people alone."""
-
+_ENDS = re.compile(r"\s*(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK(?!\s+TO)|ABORT)\b", re.I)
 _DESTRUCTIVE = re.compile(r"\b(DELETE|TRUNCATE|DROP|REPLACE|RENAME|SET\s+NOT\s+NULL|TYPE)\b", re.I)
 _REMOVES = re.compile(r"\b(DELETE|TRUNCATE|OR\s+REPLACE)\b", re.I)
-_TRIGGER = re.compile(r"\s*CREATE\s+(TEMP\w*\s+)?TRIGGER\b", re.I)
+# Its statements are run later, and its BEGIN begins no transaction.
+_BODY = re.compile(r"(\s*CREATE\s[^;]*?\b(?:TRIGGER|FUNCTION|PROCEDURE)\b[^;]*?)\bBEGIN\b.*\bEND\b", re.I | re.S)
 _SEVERAL = re.compile(r";\s*\S")
 # In one go, since a text may look like a comment and a comment may hold a quote.
-_NO_CODE = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|" + COMMENTS.pattern, re.S)
+_NO_CODE = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.S)
+
+
+def ends_transaction(sql: str) -> bool:
+    """Return whether a hand-written statement, or one of several in it, begins or ends a transaction.
+
+    >>> ends_transaction("UPDATE users SET name = 'x'; COMMIT"), ends_transaction("ROLLBACK TO here")
+    (True, False)
+    """
+    return any(_ENDS.match(part) for part in _code(sql).split(";"))
 
 
 def tag_of(sql: str) -> Tag:
@@ -130,8 +135,8 @@ def tag_of(sql: str) -> Tag:
     >>> tag_of("UPDATE users SET name = 'x'"), tag_of("DROP INDEX ix_users_name")
     ('data', 'destructive')
     """
-    sql = _NO_CODE.sub(" ", sql)
-    if _SEVERAL.search(sql) and not _TRIGGER.match(sql):
+    sql = _code(sql)
+    if _SEVERAL.search(sql):
         return "destructive"  # only the first statement's verb would be looked at
     words = sql.split()
     verb = words[0].upper() if words else ""
@@ -142,3 +147,8 @@ def tag_of(sql: str) -> Tag:
     if verb in ("INSERT", "UPDATE", "MERGE", "SELECT", "WITH") and not _REMOVES.search(sql):
         return "data"
     return "destructive"
+
+
+def _code(sql: str) -> str:
+    """Return what a statement does by itself: without texts, comments, and the body of what it creates."""
+    return _BODY.sub(r"\1", _NO_CODE.sub(" ", sql))
