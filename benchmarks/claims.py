@@ -1,127 +1,55 @@
 """Claiming the next of N pending features: how the cost grows with the queue, beside the raw driver.
 
-Apart from the other rows, because a million features take a while to make: ``python -m benchmarks.claims`` measures
-10,000, 100,000 and 1,000,000 and writes ``benchmarks/CLAIMS.md``.
-
 *raw* does the same work as ``claim_next``: it looks for expired leases and unfinished dependencies, takes the
 feature, and writes the history, in one transaction (one statement on PostgreSQL). *bare* is nothing but the UPDATE …
-RETURNING.
+RETURNING. It writes ``benchmarks/CLAIMS.md``.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime as dt
-import os
-import sqlite3
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
-import psycopg2
-
+from benchmarks.engines import new_database
+from benchmarks.features import claim_values
 from benchmarks.harness import rotated
 from benchmarks.machine import described
+from benchmarks.peers.base import Place
+from benchmarks.peers.raw import Raw
 from datapkg import connection, workqueue
 from datapkg.kit import database as kit
-from datapkg.kit.models import new_id, now
+from datapkg.kit.models import now
 from datapkg.kit.statements import insert_many
 from datapkg.workqueue.models import PRIORITIES, Feature
 
-__all__ = ["main", "measure_claims"]
+__all__ = ["COUNTS", "growth", "measure", "measure_claims", "written"]
 
-_COLUMNS = ", ".join(field.column_name for field in Feature._meta.sorted_fields)
-_NEXT = (
-    "WITH next AS MATERIALIZED (SELECT f.id FROM feature_queue f{ready} "
-    "WHERE f.status = 'PENDING' AND f.unmet_dependencies = 0{checks} "
-    "ORDER BY f.priority_rank, f.created_at, f.id LIMIT 1{lock}) "
-)
-_CHECKS = (
-    " AND NOT EXISTS (SELECT 1 FROM feature_queue x{leased} "
-    "WHERE x.status = 'IN_PROGRESS' AND x.lease_expires_at <= {p})"
-    " AND 0 = (SELECT count(*) FROM feature_dependencies e LEFT JOIN feature_queue d ON d.id = e.depends_on_id"
-    " WHERE e.feature_id = f.id AND (d.status IS NULL OR d.status <> 'COMPLETED'))"
-)
-_TAKE = (
-    "UPDATE feature_queue SET status = 'IN_PROGRESS', attempt = attempt + 1, claimed_by = 'worker', claim_token = {p}, "
-    f"lease_expires_at = {{p}}, updated_at = {{p}} WHERE id = (SELECT id FROM next) RETURNING {_COLUMNS}"
-)
-_HISTORY = (
-    # datapkg: allow-write what a claim costs without this package
-    "INSERT INTO feature_transitions "
-    "(id, created_at, feature_id, feature_number, from_status, to_status, actor, attempt) "
-)
-_ID, _NUMBER, _ATTEMPT = (
-    [field.column_name for field in Feature._meta.sorted_fields].index(name)
-    for name in ("id", "feature_number", "attempt")
-)
-_LEASE = dt.timedelta(minutes=5)
+COUNTS = (10_000, 100_000, 1_000_000)
+"""How many features are pending."""
+
 Claim = Callable[[], object]
 
 
-def _stamp(moment: dt.datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 @contextmanager
-def _sqlite_sides(url: str) -> Iterator[dict[str, Claim]]:
-    conn = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    conn.execute("PRAGMA synchronous = NORMAL")
-    conn.execute("PRAGMA foreign_keys = 1")
-    conn.execute("PRAGMA recursive_triggers = 1")
-    conn.create_function("datapkg_gate", 0, lambda: None)  # datapkg: allow-write it opens none
-    ready = " INDEXED BY ix_feature_queue_ready"
-    checks = _CHECKS.format(leased=" INDEXED BY ix_feature_queue_leased", p="?")
-    full = _NEXT.format(ready=ready, checks=checks, lock="") + _TAKE.format(p="?")
-    least = _NEXT.format(ready=ready, checks="", lock="") + _TAKE.format(p="?")
-    history = f"{_HISTORY}VALUES (?, ?, ?, ?, 'PENDING', 'IN_PROGRESS', 'worker', ?)"
-
-    def raw() -> object:
-        moment = dt.datetime.now(dt.UTC)
-        at, until = _stamp(moment), _stamp(moment + _LEASE)
-        conn.execute("BEGIN IMMEDIATE")
-        (row,) = conn.execute(full, (at, str(new_id()), until, at)).fetchall()
-        conn.execute(history, (str(new_id()), at, row[_ID], row[_NUMBER], row[_ATTEMPT]))
-        conn.execute("COMMIT")
-        return row
+def _sides(url: str) -> Iterator[dict[str, Claim]]:
+    """Give the raw driver's claim, as the other figures have it, and the bare one."""
+    sqlite = url.startswith("sqlite")
+    raw = Raw()
+    raw.open(Place("sqlite" if sqlite else "postgresql", url.removeprefix("sqlite:///"), ""))
+    if sqlite:
+        raw.execute("PRAGMA recursive_triggers = 1")
+        raw.conn.create_function("datapkg_gate", 0, lambda: None)  # datapkg: allow-write it opens none
 
     def bare() -> object:
-        moment = dt.datetime.now(dt.UTC)
-        return conn.execute(least, (str(new_id()), _stamp(moment + _LEASE), _stamp(moment))).fetchall()[0]
+        _, given = claim_values()
+        cursor = raw.conn.cursor()
+        cursor.execute(raw.claims["bare"], given)
+        return cursor.fetchall()[0]
 
-    yield {"raw": raw, "bare": bare}
-    conn.close()
-
-
-@contextmanager
-def _postgresql_sides(url: str) -> Iterator[dict[str, Claim]]:
-    conn = psycopg2.connect(url)
-    conn.autocommit = True
-    lock, take = " FOR UPDATE SKIP LOCKED", _TAKE.format(p="%s")
-    least = _NEXT.format(ready="", checks="", lock=lock) + take
-    full = (
-        _NEXT.format(ready="", checks=_CHECKS.format(leased="", p="%s"), lock=lock).rstrip()
-        + f", claimed AS ({take}), recorded AS ({_HISTORY}SELECT %s, %s, id, feature_number, 'PENDING', 'IN_PROGRESS', "
-        f"claimed_by, attempt FROM claimed) SELECT {_COLUMNS} FROM claimed"
-    )
-
-    def raw() -> object:
-        moment = dt.datetime.now(dt.UTC)
-        with conn.cursor() as cursor:
-            cursor.execute(full, (moment, str(new_id()), moment + _LEASE, moment, str(new_id()), moment))
-            return cursor.fetchall()[0]
-
-    def bare() -> object:
-        moment = dt.datetime.now(dt.UTC)
-        with conn.cursor() as cursor:
-            cursor.execute(least, (str(new_id()), moment + _LEASE, moment))
-            return cursor.fetchall()[0]
-
-    yield {"raw": raw, "bare": bare}
-    conn.close()
+    yield {"raw": raw.claim, "bare": bare}
+    raw.close()
 
 
 def _fill(url: str, count: int) -> None:
@@ -159,9 +87,8 @@ def measure_claims(url: str, count: int, *, rounds: int, times: int = 10) -> dic
         times: claims in one turn.
     """
     _fill(url, count)
-    opened = _sqlite_sides if url.startswith("sqlite") else _postgresql_sides
     mine = kit.open_database(url, synchronous="NORMAL")
-    with opened(url) as sides, kit.override(mine):
+    with _sides(url) as sides, kit.override(mine):
         sides = {**sides, "datapkg": lambda: workqueue.claim_next("worker")}
         found: dict[str, list[float]] = {name: [] for name in sides}
         for number in range(-2, rounds):
@@ -177,30 +104,44 @@ def measure_claims(url: str, count: int, *, rounds: int, times: int = 10) -> dic
     return {name: statistics.median(seconds) for name, seconds in found.items()}
 
 
-def _measured(engine: str, counts: Sequence[int], rounds: int) -> Iterator[tuple[int, dict[str, float]]]:
-    for count in counts:
-        with tempfile.TemporaryDirectory(prefix="datapkg-benchmarks-") as folder:
-            if engine == "sqlite":
-                yield count, measure_claims(f"sqlite:///{os.path.join(folder, 'queue.db')}", count, rounds=rounds)
-            else:
-                from datapkg.testing.server import EmbeddedPostgres
+def measure(engines: Sequence[str], counts: Sequence[int], *, rounds: int) -> dict[str, dict[int, dict[str, float]]]:
+    """Return the median seconds of a claim, by engine, size of the queue, and side.
 
-                with EmbeddedPostgres(durable=True, settings={"shared_buffers": "128MB"}) as server:
-                    yield count, measure_claims(server.url, count, rounds=rounds)
+    Args:
+        engines: of ``sqlite`` and ``postgresql``.
+        counts: how many features are pending, the fewest first.
+        rounds: how often each side has its turn.
+    """
+    found: dict[str, dict[int, dict[str, float]]] = {}
+    for engine in engines:
+        for count in counts:
+            started = time.perf_counter()
+            with new_database(engine) as url:
+                found.setdefault(engine, {})[count] = measure_claims(url, count, rounds=rounds)
+            print(f"{engine}: claims from {count:,}: {time.perf_counter() - started:.1f} s", flush=True)
+    return found
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print a line for each size, and write the table."""
-    parser = argparse.ArgumentParser(description="How the cost of a claim grows with the queue.")
-    parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--engines", nargs="+", default=["sqlite", "postgresql"])
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "CLAIMS.md")
-    given = parser.parse_args(arguments)
+def growth(sizes: Mapping[int, Mapping[str, float]]) -> tuple[int, int, float]:
+    """Return the smallest and the biggest queue, and how many times as long datapkg's claim takes in the latter.
+
+    Args:
+        sizes: an engine's part of what :func:`measure` gave.
+    """
+    few, many = min(sizes), max(sizes)
+    return few, many, sizes[many]["datapkg"] / sizes[few]["datapkg"]
+
+
+def written(found: Mapping[str, Mapping[int, Mapping[str, float]]]) -> str:
+    """Return the figures as Markdown.
+
+    Args:
+        found: what :func:`measure` gave.
+    """
     lines = [
         "# Claiming the next feature",
         "",
-        "Written by `python -m benchmarks.claims`; do not edit. Median microseconds of a claim, in brackets the",
+        "Written by `python -m benchmarks`; do not edit. Median microseconds of a claim, in brackets the",
         "multiple of *raw*, which does the same work with the driver (history, leases and dependencies included);",
         "*bare* is the UPDATE … RETURNING alone. The last column is the cost against that at the smallest queue.",
         "",
@@ -209,16 +150,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "| engine | pending | raw | bare | datapkg | growth |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for engine in given.engines:
-        first = 0.0
-        for count, found in _measured(engine, given.counts, given.rounds):
-            raw, bare, mine = (found[name] for name in ("raw", "bare", "datapkg"))
-            first = first or mine
+    for engine, sizes in found.items():
+        for count, seconds in sizes.items():
+            raw, bare, mine = (seconds[name] for name in ("raw", "bare", "datapkg"))
             cells = f"{raw * 1e6:.0f} | {bare * 1e6:.0f} ({bare / raw:.2f}) | {mine * 1e6:.0f} ({mine / raw:.2f})"
-            lines.append(f"| {engine} | {count:,} | {cells} | {mine / first:.2f} |")
-            print(lines[-1], flush=True)
-    given.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+            lines.append(f"| {engine} | {count:,} | {cells} | {mine / sizes[min(sizes)]['datapkg']:.2f} |")
+    return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
 """Copying a database into the other engine, beside scripts written by hand with the bare drivers.
 
-``python -m benchmarks.copying`` measures both directions and writes ``benchmarks/COPYING.md``. Every script copies the
-same tables into an empty target that is migrated already:
+Both directions are in ``benchmarks/COPYING.md``. Every script copies the same tables into an empty target that is
+migrated already:
 
 *plain* reads each table in the order of its references and writes it with ``executemany`` or ``COPY``, a batch at a
 time, in one transaction: the least that a script can do. It checks nothing.
@@ -12,13 +12,12 @@ somebody may throw the source away.
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,6 +28,7 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
+from benchmarks.engines import new_database
 from benchmarks.harness import Different, Figures, rotated
 from benchmarks.machine import described
 from datapkg import accounts, connection, evaluation
@@ -38,9 +38,11 @@ from datapkg.kit.fields import BooleanField, DateField, DecimalField, JSONField,
 from datapkg.operations import migrations
 from datapkg.operations.copying import copy
 from datapkg.operations.moving.tables import moved_tables
-from datapkg.testing.server import EmbeddedPostgres
 
-__all__ = ["fill", "main", "measure_copying"]
+__all__ = ["ROWS", "fill", "measure", "measure_copying", "written"]
+
+ROWS = 20_000
+"""Transcripts in the source."""
 
 _BATCH = 2000
 _WORDS = "He looks at the light, and then at the sea; nobody says a word for a while. "
@@ -216,32 +218,19 @@ def measure_copying(source: str, targets: Callable[[], str], *, rounds: int) -> 
     return figures
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure both directions, print a line for each, and write the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.copying", description="Copying, beside bare scripts.")
-    parser.add_argument("--rows", type=int, default=50_000, help="transcripts of about 1 KB in the source (50,000)")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("COPYING.md"))
-    given = parser.parse_args(arguments)
-    lines = [
-        "# Copying between engines",
-        "",
-        "Written by `python -m benchmarks.copying`; do not edit. Median seconds for one copy into an empty, migrated",
-        f"target, of {given.rows:,} transcripts of about 1 KB; in brackets the multiple of each script. *Plain* is a",
-        "script with the bare drivers that reads and writes (`executemany`, `COPY`), in one transaction, and checks",
-        "nothing; *checked* also reads both databases again and compares every row. `datapkg copy` finds every row",
-        "that would be refused before it writes, commits as it goes so that it can be resumed, and compares hashes.",
-        "",
-        *(f"- {each}" for each in described()),
-        "",
-        "| direction | plain | checked | datapkg | of plain | of checked |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
+def measure(rows: int, *, rounds: int) -> dict[str, Figures]:
+    """Time both directions, by title.
+
+    Args:
+        rows: transcripts in the source.
+        rounds: figures for each side.
+    """
+    found: dict[str, Figures] = {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="datapkg-benchmarks-")))
-        server = stack.enter_context(EmbeddedPostgres(durable=True, settings={"shared_buffers": "128MB"}))
+        url = stack.enter_context(new_database("postgresql"))
         made = iter(range(1_000_000))
-        admin = psycopg2.connect(server.url)
+        admin = psycopg2.connect(url)
         stack.callback(admin.close)
         admin.autocommit = True
 
@@ -252,23 +241,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
             name = f"copy_{next(made)}"
             with admin.cursor() as cursor:
                 cursor.execute(f"CREATE DATABASE {name}")
-            return str(server.url).replace("/postgres?", f"/{name}?")
+            return url.replace("/postgres?", f"/{name}?")
 
         first = on_sqlite()
-        fill(first, given.rows)
+        fill(first, rows)
         second = on_postgresql()
         copy(first, second)
         for title, source, targets in (
             ("SQLite to PostgreSQL", first, on_postgresql),
             ("PostgreSQL to SQLite", second, on_sqlite),
         ):
-            figures = measure_copying(source, targets, rounds=given.rounds)
-            cells = [title, *(f"{figures.median(side):.2f}" for side in ("plain", "checked", "datapkg"))]
-            cells += [f"{figures.ratio('datapkg', side):.2f}" for side in ("plain", "checked")]
-            lines.append(f"| {' | '.join(cells)} |")
-            print(lines[-1], flush=True)
-    given.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            started = time.perf_counter()
+            found[title] = measure_copying(source, targets, rounds=rounds)
+            print(f"copying, {title}: {time.perf_counter() - started:.1f} s", flush=True)
+    return found
 
 
-if __name__ == "__main__":
-    main()
+def written(found: Mapping[str, Figures], rows: int) -> str:
+    """Return the figures as Markdown.
+
+    Args:
+        found: what :func:`measure` gave.
+        rows: transcripts in the source.
+    """
+    lines = [
+        "# Copying between engines",
+        "",
+        "Written by `python -m benchmarks`; do not edit. Median seconds for one copy into an empty, migrated",
+        f"target, of {rows:,} transcripts of about 1 KB; then the multiple of each script. *Plain* is a",
+        "script with the bare drivers that reads and writes (`executemany`, `COPY`), in one transaction, and checks",
+        "nothing; *checked* also reads both databases again and compares every row. `datapkg copy` finds every row",
+        "that would be refused before it writes, commits as it goes so that it can be resumed, and compares hashes.",
+        "",
+        *(f"- {each}" for each in described()),
+        "",
+        "| direction | plain | checked | datapkg | of plain | of checked |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for title, figures in found.items():
+        cells = [title, *(f"{figures.median(side):.2f}" for side in ("plain", "checked", "datapkg"))]
+        cells += [f"{figures.ratio('datapkg', side):.2f}" for side in ("plain", "checked")]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

@@ -32,6 +32,7 @@ class Scale:
         scenarios: scenarios in the sample of the run that is filled.
         batch: transcripts that are inserted at once.
         transcripts: transcripts that are streamed.
+        features: pending features in the queue.
     """
 
     definitions: int = 100_000
@@ -41,6 +42,7 @@ class Scale:
     scenarios: int = 100
     batch: int = 10_000
     transcripts: int = 100_000
+    features: int = 10_000
 
 
 @dataclass

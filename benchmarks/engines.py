@@ -14,18 +14,25 @@ from psycopg2.extras import execute_values
 
 from benchmarks.conversations import TABLES, run_rows, scenario_rows, selection_rows, transcript_rows
 from benchmarks.data import Dataset, rows
+from benchmarks.features import COLUMNS as FEATURES
+from benchmarks.features import feature_rows
 from benchmarks.peers.base import Place
 from datapkg import registry
 from datapkg.kit import database
 
-__all__ = ["copied", "opened", "streams"]
+__all__ = ["copied", "new_database", "opened", "streams"]
 
-_COLUMNS = {"definitions": "id, created_at, updated_at, name, created_by, parent_id, content", **TABLES}
+_COLUMNS = {
+    "definitions": "id, created_at, updated_at, name, created_by, parent_id, content",
+    "feature_queue": FEATURES,
+}
+_COLUMNS |= TABLES
 _ROWS: dict[str, Callable[[Dataset], Iterator[tuple[object, ...]]]] = {
     "definitions": rows,
     "scenarios": scenario_rows,
     "runs": run_rows,
     "run_scenario_selection": selection_rows,
+    "feature_queue": feature_rows,
 }
 
 
@@ -39,18 +46,33 @@ def _create_tables(url: str) -> None:
 
 
 @contextmanager
+def new_database(engine: str) -> Iterator[str]:
+    """Give the URL of an empty database: a SQLite file, or a durable PostgreSQL server of its own.
+
+    Args:
+        engine: ``sqlite`` or ``postgresql``.
+    """
+    if engine == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="datapkg-benchmarks-") as folder:
+            yield f"sqlite:///{os.path.join(folder, 'benchmark.db')}"
+    else:
+        from datapkg.testing.server import EmbeddedPostgres
+
+        # PostgreSQL's own default instead of the little that tests need.
+        with EmbeddedPostgres(durable=True, settings={"shared_buffers": "128MB"}) as server:
+            yield server.url
+
+
+@contextmanager
 def opened(engine: str, dataset: Dataset) -> Iterator[Place]:
     """Fill one engine with all rows but the streamed ones, note their keys in the dataset, and give the place."""
     with tempfile.TemporaryDirectory(prefix="datapkg-benchmarks-") as folder:
         if engine == "sqlite":
             yield _sqlite(os.path.join(folder, "source.db"), folder, {t: made(dataset) for t, made in _ROWS.items()})
         else:
-            from datapkg.testing.server import EmbeddedPostgres
-
-            # PostgreSQL's own default instead of the little that tests need.
-            with EmbeddedPostgres(durable=True, settings={"shared_buffers": "128MB"}) as server:
-                _create_tables(server.url)
-                place = Place("postgresql", server.url, folder)
+            with new_database(engine) as url:
+                _create_tables(url)
+                place = Place("postgresql", url, folder)
                 for table, made in _ROWS.items():
                     _copy(place, table, made(dataset))
                 yield place

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.conversations import PROGRESS, new_transcripts
 from benchmarks.data import Dataset
+from benchmarks.features import RELEASED
 from benchmarks.operations import Operation
 from benchmarks.peers.base import Side
 
@@ -46,9 +47,12 @@ class Figures:
         return mine / other if mine is not None and other else None
 
     def spread(self, side: str) -> float | None:
-        """Half the distance from the quickest round to the slowest, as a part of the median."""
+        """Half the distance between the quartiles of a side's rounds, as a part of the median."""
         found = self.rounds.get(side)
-        return (max(found) - min(found)) / 2 / statistics.median(found) if found else None
+        if not found or len(found) < 2:
+            return None
+        low, middle, high = statistics.quantiles(found, n=4, method="inclusive")
+        return (high - low) / 2 / middle
 
 
 def rotated(sides: Sequence[Any], number: int) -> list[Any]:
@@ -81,11 +85,13 @@ def measure(
     """
     call, figures, done = operation.bind(dataset, contents), Figures(), 0
     for side in sides:
-        if not operation.fills:  # that takes long, and checking the answers has done it once
+        if not operation.slow:
             with side.ready():
-                spent = 0.0
-                while not spent or spent < side.warming:
+                spent, most = 0.0, dataset.scale.features // 2  # so that the queue has enough for a claim
+                while not spent or (spent < side.warming and most):
                     spent += side.timed(lambda: call(side, 0))[0]  # noqa: B023  # called at once
+                    most -= 1
+                undo(side)
 
     def work(side: Side) -> None:
         for each in range(times):
@@ -137,6 +143,7 @@ def _answers(side: Side, dataset: Dataset, contents: list[dict[str, object]]) ->
     side.create_transcripts(dataset.filled, new_transcripts(dataset))
     filled = side.stream(dataset.filled)
     progress = _progress(side)
+    claimed = [side.claim() for _ in range(3)]
     _reset(side, dataset.filled)
     return [
         ("create", (made[1:], stored[1:])),
@@ -148,6 +155,7 @@ def _answers(side: Side, dataset: Dataset, contents: list[dict[str, object]]) ->
         ("runs", runs),
         ("increment", progress),
         ("transcripts", filled),
+        ("claim", claimed),
     ]
 
 
@@ -158,4 +166,5 @@ def _progress(side: Side) -> dict[str, Any]:
 
 def _reset(side: Side, run: str) -> None:
     side.execute(f"DELETE FROM transcripts WHERE run_id = '{side.spelled(run)}'")
+    side.execute(RELEASED)
     side.execute(f"UPDATE runs SET progress = '{json.dumps(PROGRESS)}' WHERE id = '{side.spelled(run)}'")

@@ -56,6 +56,7 @@ def run(
             sides.append(kind)
         else:
             results.notes.append(missing)
+            results.absent.append(kind.name)
     for kind in sides:
         results.versions += kind.versions()
     contents = [content(random.Random(number)) for number in range(20)]
@@ -89,7 +90,7 @@ def _engine(
             check_answers(sides, dataset, contents)
             for operation in OPERATIONS:
                 if engine in operation.targets:
-                    rounds = min(results.rounds, operation.most_rounds)
+                    rounds = min(results.rounds * operation.often, operation.most_rounds)
                     found[operation.key] = _measured(operation, place, sides, dataset, contents, rounds, effort)
         started = time.perf_counter()
         results.streams[engine], results.memory[engine] = measure_streams(
@@ -109,9 +110,10 @@ def _measured(
     effort: float,
 ) -> Figures:
     def undo(side: Side) -> None:
-        if operation.fills:
-            side.execute(f"DELETE FROM transcripts WHERE run_id = '{side.spelled(dataset.filled)}'")
-            place.tidy("transcripts")
+        if operation.undo is not None:
+            statement, table = operation.undo
+            side.execute(statement.format(run=side.spelled(dataset.filled)))
+            place.tidy(table)
 
     started = time.perf_counter()
     for side in sides:

@@ -1,8 +1,6 @@
 """Reading and appending to a script of N commands: how the cost grows with the history, beside the raw driver.
 
-Apart from the other rows, because a long history takes a while to make: ``python -m benchmarks.scripts`` measures
-100, 10,000 and 100,000 commands over 50 elements, and one script of 5,000 elements, and writes
-``benchmarks/SCRIPTS.md``.
+Scripts of 100, 10,000 and 100,000 commands over 50 elements, and one of 5,000 elements, in ``benchmarks/SCRIPTS.md``.
 
 *raw* does the same read as ``scripts.at``: the script's row, its elements joined with their personas, and its pages, in
 one transaction.
@@ -10,26 +8,23 @@ one transaction.
 
 from __future__ import annotations
 
-import argparse
-import os
 import sqlite3
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID
 
 import psycopg2
 
+from benchmarks.engines import new_database
 from benchmarks.harness import rotated
 from benchmarks.machine import described
 from datapkg import accounts, connection, scripts
 from datapkg.kit import database as kit
 
-__all__ = ["Shape", "main", "measure_scripts"]
+__all__ = ["SHAPES", "Shape", "measure", "measure_scripts", "written"]
 
 _SCRIPT = "SELECT title, current_sequence, current_version FROM scripts WHERE id = {p}"
 _ELEMENTS = (
@@ -54,6 +49,10 @@ class Shape:
 
     commands: int
     elements: int
+
+
+SHAPES = (Shape(100, 50), Shape(10_000, 50), Shape(100_000, 50), Shape(100, 5_000))
+"""The scripts of the report."""
 
 
 def _state(script: UUID) -> list[scripts.Element]:
@@ -178,31 +177,36 @@ def _timed(
     return found
 
 
-def _measured(engine: str, shapes: Sequence[Shape], rounds: int) -> Mapping[Shape, Mapping[str, float]]:
-    if engine == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="datapkg-benchmarks-") as folder:
-            return measure_scripts(f"sqlite:///{os.path.join(folder, 'scripts.db')}", shapes, rounds=rounds)
-    from datapkg.testing.server import EmbeddedPostgres
+def measure(
+    engines: Sequence[str], shapes: Sequence[Shape], *, rounds: int
+) -> dict[str, Mapping[Shape, Mapping[str, float]]]:
+    """Measure every script on each engine, on a new database.
 
-    with EmbeddedPostgres(durable=True, settings={"shared_buffers": "128MB"}) as server:
-        return measure_scripts(server.url, shapes, rounds=rounds)
+    Args:
+        engines: of ``sqlite`` and ``postgresql``.
+        shapes: the scripts, the first of which the others are held against.
+        rounds: how often each has its turn.
+    """
+    found: dict[str, Mapping[Shape, Mapping[str, float]]] = {}
+    for engine in engines:
+        started = time.perf_counter()
+        with new_database(engine) as url:
+            found[engine] = measure_scripts(url, shapes, rounds=rounds)
+        print(f"{engine}: scripts: {time.perf_counter() - started:.1f} s", flush=True)
+    return found
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print a line for each script, and write the table."""
-    parser = argparse.ArgumentParser(description="How the cost of a script grows with its history.")
-    parser.add_argument("--counts", type=int, nargs="+", default=[100, 10_000, 100_000])
-    parser.add_argument("--elements", type=int, nargs=2, default=[50, 5_000], help="of most scripts, and of the last")
-    parser.add_argument("--engines", nargs="+", default=["sqlite", "postgresql"])
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "SCRIPTS.md")
-    given = parser.parse_args(arguments)
-    few, many = given.elements
-    shapes = [*(Shape(count, few) for count in given.counts), Shape(given.counts[0], many)]
+def written(found: Mapping[str, Mapping[Shape, Mapping[str, float]]]) -> str:
+    """Return the figures as Markdown.
+
+    Args:
+        found: what :func:`measure` gave.
+    """
+    few = min(shape.elements for sizes in found.values() for shape in sizes)
     lines = [
         "# Reading a script's newest state, and appending to it",
         "",
-        "Written by `python -m benchmarks.scripts`; do not edit. Median microseconds. *Raw* reads the script's row,",
+        "Written by `python -m benchmarks`; do not edit. Median microseconds. *Raw* reads the script's row,",
         "the elements joined with their personas, and the pages with the driver, in one transaction; *read* is",
         "`scripts.at(id)`, in brackets the multiple of *raw*; *append* is `scripts.append` of one command, committed.",
         f"*Growth* is the cost against that of the first script; with {few} elements it should be 3 at the most,",
@@ -214,18 +218,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "| engine | commands | elements | raw | read | growth | append | growth |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for engine in given.engines:
-        found = _measured(engine, shapes, given.rounds)
-        first = found[shapes[0]]
-        for shape, seconds in found.items():
+    for engine, sizes in found.items():
+        first = next(iter(sizes.values()))
+        for shape, seconds in sizes.items():
             raw, read, append = (seconds[name] for name in ("raw", "read", "append"))
             cells = [engine, f"{shape.commands:,}", f"{shape.elements:,}", f"{raw * 1e6:.0f}"]
             cells += [f"{read * 1e6:.0f} ({read / raw:.2f})", f"{read / first['read']:.2f}"]
             cells += [f"{append * 1e6:.0f}", f"{append / first['append']:.2f}"]
             lines.append(f"| {' | '.join(cells)} |")
-            print(lines[-1], flush=True)
-    given.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    return "\n".join(lines) + "\n"

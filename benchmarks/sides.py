@@ -5,12 +5,13 @@ from __future__ import annotations
 from benchmarks.peers.base import Side
 from benchmarks.peers.datapkg_itself import Datapkg, DatapkgStandardJson
 from benchmarks.peers.django_orm import DjangoOrm
+from benchmarks.peers.drizzle import Drizzle
 from benchmarks.peers.plain_peewee import PlainPeewee
 from benchmarks.peers.prisma import Prisma
 from benchmarks.peers.raw import Best, Raw
 from benchmarks.peers.sqlalchemy_orm import SqlalchemyOrm
 
-__all__ = ["SIDES"]
+__all__ = ["PEERS", "SIDES"]
 
 SIDES: tuple[type[Side], ...] = (
     Raw,
@@ -19,6 +20,10 @@ SIDES: tuple[type[Side], ...] = (
     SqlalchemyOrm,
     DjangoOrm,
     Prisma,
+    Drizzle,
     Datapkg,
     DatapkgStandardJson,
 )
+
+PEERS = tuple(side.name for side in SIDES if not issubclass(side, Raw | Datapkg))
+"""The names of the libraries that datapkg is held against."""

@@ -17,6 +17,8 @@ PROGRAMS = {
     "bare": "pass",
     "import datapkg": "import datapkg",
     "datapkg --help": "import sys; sys.argv = ['datapkg', '--help']; from datapkg.cli import main; main()",
+    "datapkg status": "import sys; sys.argv = ['datapkg', '--database', 'sqlite:///:memory:', 'status']; "
+    "from datapkg.cli import main; main()",
     "import peewee, psycopg2": "import peewee, psycopg2",
     "import sqlalchemy.orm": "import sqlalchemy.orm, psycopg2",
     "import django.db": "import django.db.models, psycopg2",

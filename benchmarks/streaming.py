@@ -5,6 +5,7 @@ Each side streams in a fresh process of its own, so that what others have left b
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -52,7 +53,8 @@ def measure_streams(
         side.close()
     for number in range(rounds):
         for kind in rotated(sides, number):
-            arguments = (kind.name, place.engine, place.source, place.folder, dataset.warming, dataset.streamed)
+            arguments = (kind.__module__, kind.__name__, place.engine, place.source, place.folder)
+            arguments += (dataset.warming, dataset.streamed)
             found = subprocess.run(
                 [sys.executable, "-c", _PROGRAM, str(Path(__file__).parent), *arguments],
                 check=True,
@@ -69,11 +71,9 @@ def measure_streams(
     return seconds, memory
 
 
-def stream_once(name: str, engine: str, source: str, folder: str, warming: str, streamed: str) -> None:
+def stream_once(module: str, name: str, engine: str, source: str, folder: str, warming: str, streamed: str) -> None:
     """Stream a run's transcripts on one side, after a small run's to warm up, and print what it took as JSON."""
-    from benchmarks.sides import SIDES
-
-    side = next(kind for kind in SIDES if kind.name == name)()
+    side = getattr(importlib.import_module(module), name)()
     side.open(Place(engine, source, folder))
     with side.ready():
         side.stream(warming)

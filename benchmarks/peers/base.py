@@ -81,8 +81,8 @@ class Side(ABC):
         """Make ready what the side needs; return why that cannot be, or None."""
         return None
 
-    @staticmethod
-    def versions() -> list[str]:
+    @classmethod
+    def versions(cls) -> list[str]:
         """Return names and versions of what takes part beside Python packages."""
         return []
 
@@ -129,6 +129,13 @@ class Side(ABC):
     @abstractmethod
     def increment(self, run: str) -> Any:
         """Count one more completed transcript in a run's progress, in the database, in a transaction of its own."""
+
+    @abstractmethod
+    def claim(self) -> tuple[int, int, str]:
+        """Claim the next feature of the queue, in a transaction of its own; return number, attempt and worker.
+
+        The row is read and taken so that nobody else gets it, and the history is written.
+        """
 
     @abstractmethod
     def stream(self, run: str) -> tuple[int, int, float]:

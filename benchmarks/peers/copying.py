@@ -11,12 +11,15 @@ _KEYS = {
     "scenarios": "id definition_id",
     "runs": "id definition_id experiment_id",
     "transcripts": "id run_id scenario_id",
+    "feature_queue": "id",
 }
 _OTHERS = {
     "definitions": "name content created_by",
     "scenarios": "name content",
     "runs": "status config progress content_sha256 definition_schema_version error",
     "transcripts": "model sample_index content metrics input_tokens output_tokens duration_ms",
+    "feature_queue": "feature_number name category status priority priority_rank test_steps attempt max_attempts "
+    "unmet_dependencies",
 }
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from benchmarks.features import WORKER
 from benchmarks.peers.base import Place, Side
-from datapkg import evaluation
+from datapkg import evaluation, workqueue
 from datapkg.kit import database, json_values
 
 __all__ = ["Datapkg", "DatapkgStandardJson"]
@@ -64,6 +65,11 @@ class Datapkg(Side):
 
     def increment(self, run: str) -> Any:
         return evaluation.increment_run_progress(run, completed=1)
+
+    def claim(self) -> tuple[int, int, str]:
+        found = workqueue.claim_next(WORKER)
+        assert found is not None and found.claimed_by is not None
+        return found.feature_number, found.attempt, found.claimed_by
 
     def stream(self, run: str) -> tuple[int, int, float]:
         count, turns, fairness = 0, 0, 0.0

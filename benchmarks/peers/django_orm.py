@@ -14,6 +14,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from benchmarks.conversations import stored
+from benchmarks.features import LEASE, WORKER
 from benchmarks.peers.base import FULL_ROWS_DOWN, FULL_ROWS_UP, Place, Side
 from benchmarks.peers.copying import copy_rows
 
@@ -22,7 +23,7 @@ if not settings.configured:
     settings.configure(USE_TZ=True, INSTALLED_APPS=[], DATABASES={})
     django.setup()
 
-from django.db import connections, models
+from django.db import connections, models, transaction
 from django.db.models.expressions import RawSQL
 
 __all__ = ["DjangoOrm"]
@@ -100,10 +101,57 @@ class _Transcript(models.Model):
         indexes = [models.Index(fields=["run", "id"], name="ix_transcripts_run")]
 
 
+class _Feature(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+    feature_number = models.IntegerField(unique=True)
+    name = models.CharField(max_length=500)
+    category = models.CharField(max_length=100)
+    status = models.CharField(max_length=20)
+    priority = models.CharField(max_length=20)
+    priority_rank = models.IntegerField()
+    test_steps = models.TextField()
+    result_data = models.TextField(null=True)
+    execution_log = models.TextField(null=True)
+    failure_kind = models.CharField(max_length=20, null=True)
+    attempt = models.IntegerField()
+    max_attempts = models.IntegerField()
+    unmet_dependencies = models.IntegerField()
+    claim_token = models.UUIDField(null=True)
+    claimed_by = models.CharField(max_length=200, null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta(_Meta):
+        db_table = "feature_queue"
+        indexes = [
+            models.Index(fields=["status", "unmet_dependencies", "priority_rank", "created_at", "id"], name="ix_ready")
+        ]
+
+
+class _Transition(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    created_at = models.DateTimeField(default=timezone.now)
+    feature_id = models.UUIDField()
+    feature_number = models.IntegerField(db_index=True)
+    from_status = models.CharField(max_length=20, null=True)
+    to_status = models.CharField(max_length=20)
+    actor = models.CharField(max_length=200, null=True)
+    attempt = models.IntegerField()
+    note = models.TextField(null=True)
+
+    class Meta(_Meta):
+        db_table = "feature_transitions"
+
+
 _ADDED = {
     "sqlite": "json_set(progress, '$.completed', json_extract(progress, '$.completed') + 1)",
     "postgresql": "jsonb_set(progress, '{completed}', to_jsonb((progress->>'completed')::bigint + 1))",
 }
+
+
+_CLAIMED = ("status", "attempt", "claimed_by", "claim_token", "lease_expires_at", "updated_at")
 
 
 class DjangoOrm(Side):
@@ -131,7 +179,7 @@ class DjangoOrm(Side):
         self.added = RawSQL(_ADDED[place.engine], [])
         if self.sqlite and not os.path.exists(path):
             with self.connection.schema_editor() as editor:
-                for model in (_Definition, _Scenario, _Run, _Transcript):
+                for model in (_Definition, _Scenario, _Run, _Transcript, _Feature, _Transition):
                     editor.create_model(model)
             copy_rows(place.source, path, at="replace(replace({c}, 'T', ' '), 'Z', '')")
         columns = [field.column for field in _Definition._meta.fields]
@@ -193,6 +241,24 @@ class DjangoOrm(Side):
 
     def increment(self, run: str) -> Any:
         _Run.objects.filter(pk=run).update(progress=self.added, updated_at=timezone.now())
+
+    def claim(self) -> tuple[int, int, str]:
+        ready = _Feature.objects.filter(status="PENDING", unmet_dependencies=0)
+        with transaction.atomic():
+            found = ready.select_for_update(skip_locked=True).order_by("priority_rank", "created_at", "id")[:1].get()
+            at = timezone.now()
+            found.status, found.attempt, found.claimed_by = "IN_PROGRESS", found.attempt + 1, WORKER
+            found.claim_token, found.lease_expires_at, found.updated_at = uuid7(), at + LEASE, at
+            found.save(update_fields=_CLAIMED)
+            _Transition.objects.create(
+                feature_id=found.id,
+                feature_number=found.feature_number,
+                from_status="PENDING",
+                to_status="IN_PROGRESS",
+                actor=WORKER,
+                attempt=found.attempt,
+            )
+        return found.feature_number, found.attempt, found.claimed_by
 
     def stream(self, run: str) -> tuple[int, int, float]:
         count, turns, fairness = 0, 0, 0.0

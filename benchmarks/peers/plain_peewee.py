@@ -11,6 +11,7 @@ from playhouse.postgres_ext import DateTimeTZField, PostgresqlExtDatabase, Serve
 from uuid_utils.compat import uuid7
 
 from benchmarks.conversations import stored
+from benchmarks.features import LEASE, WORKER
 from benchmarks.peers.base import FULL_ROWS_DOWN, FULL_ROWS_UP, Place, Side
 from benchmarks.peers.copying import copy_rows
 
@@ -106,11 +107,55 @@ class PlainPeewee(Side):
                 table_name = "transcripts"
                 indexes = ((("run", "scenario", "model", "sample_index"), True), (("run", "id"), False))
 
+        class Feature(pw.Model):
+            id = pw.UUIDField(primary_key=True, default=uuid7)
+            created_at = instant(default=_utc)
+            updated_at = instant(default=_utc)
+            feature_number = pw.IntegerField(unique=True)
+            name = pw.CharField(max_length=500)
+            category = pw.CharField(max_length=100)
+            status = pw.CharField(max_length=20)
+            priority = pw.CharField(max_length=20)
+            priority_rank = pw.IntegerField()
+            test_steps = pw.TextField()
+            result_data = pw.TextField(null=True)
+            execution_log = pw.TextField(null=True)
+            failure_kind = pw.CharField(max_length=20, null=True)
+            attempt = pw.IntegerField()
+            max_attempts = pw.IntegerField()
+            unmet_dependencies = pw.IntegerField()
+            claim_token = pw.UUIDField(null=True)
+            claimed_by = pw.CharField(max_length=200, null=True)
+            lease_expires_at = instant(null=True)
+            finished_at = instant(null=True)
+
+            class Meta:
+                database = self.database
+                table_name = "feature_queue"
+                indexes = ((("status", "unmet_dependencies", "priority_rank", "created_at", "id"), False),)
+
+        class Transition(pw.Model):
+            id = pw.UUIDField(primary_key=True, default=uuid7)
+            created_at = instant(default=_utc)
+            feature_id = pw.UUIDField()
+            feature_number = pw.IntegerField(index=True)
+            from_status = pw.CharField(max_length=20, null=True)
+            to_status = pw.CharField(max_length=20)
+            actor = pw.CharField(max_length=200, null=True)
+            attempt = pw.IntegerField()
+            note = pw.TextField(null=True)
+
+            class Meta:
+                database = self.database
+                table_name = "feature_transitions"
+
+        self.features: Any = Feature
+        self.transitions: Any = Transition
         self.model: Any = Definition
         self.runs: Any = Run
         self.transcripts: Any = Transcript
         if place.engine == "sqlite" and not self.database.table_exists("definitions"):
-            self.database.create_tables([Definition, Scenario, Run, Transcript])
+            self.database.create_tables([Definition, Scenario, Run, Transcript, Feature, Transition])
             copy_rows(place.source, path, at="replace(replace({c}, 'T', ' '), 'Z', '+00:00')")
         self.database.connect(reuse_if_open=True)
         if place.engine == "sqlite":
@@ -181,6 +226,26 @@ class PlainPeewee(Side):
 
     def increment(self, run: str) -> Any:
         self.runs.update(progress=self.added, updated_at=_utc()).where(self.runs.id == run).execute()
+
+    def claim(self) -> tuple[int, int, str]:
+        table = self.features
+        ready = table.select().where((table.status == "PENDING") & (table.unmet_dependencies == 0))
+        ready = ready.order_by(table.priority_rank, table.created_at, table.id).limit(1)
+        with self.database.atomic(*(["IMMEDIATE"] if self.sqlite else [])):
+            found = (ready if self.sqlite else ready.for_update("FOR UPDATE SKIP LOCKED")).get()
+            at = _utc()
+            found.status, found.attempt, found.claimed_by = "IN_PROGRESS", found.attempt + 1, WORKER
+            found.claim_token, found.lease_expires_at, found.updated_at = uuid7(), at + LEASE, at
+            found.save(only=found.dirty_fields)
+            self.transitions.create(
+                feature_id=found.id,
+                feature_number=found.feature_number,
+                from_status="PENDING",
+                to_status="IN_PROGRESS",
+                actor=WORKER,
+                attempt=found.attempt,
+            )
+        return found.feature_number, found.attempt, found.claimed_by
 
     def stream(self, run: str) -> tuple[int, int, float]:
         count, turns, fairness = 0, 0, 0.0

@@ -15,6 +15,8 @@ from psycopg2.extras import execute_values
 from uuid_utils.compat import uuid7
 
 from benchmarks.conversations import TABLES, stored
+from benchmarks.features import COLUMNS as FEATURE_COLUMNS
+from benchmarks.features import claim_statements, claim_values, history_values
 from benchmarks.peers.base import FULL_ROWS_DOWN, FULL_ROWS_UP, Place, Side
 
 try:
@@ -30,6 +32,7 @@ _SHORT = tuple(column for column in COLUMNS if column != "content")
 _RUN_COLUMNS = (*TABLES["runs"].split(", "), "experiment_id", "started_at", "finished_at", "heartbeat_at", "error")
 _TRANSCRIPT_COLUMNS = tuple(TABLES["transcripts"].split(", "))
 _PLAIN = ("scenario_id", "model", "sample_index", "input_tokens", "output_tokens", "duration_ms")
+_FEATURE_COLUMNS = tuple(FEATURE_COLUMNS.split(", "))
 _INSERTED = ("id", "created_at", "run_id", "content", "metrics", *_PLAIN)
 
 
@@ -57,6 +60,7 @@ class Raw(Side):
             self.conn.autocommit = True
             # The driver's own default; other libraries in the process change it for everybody.
             self.read_as_text(2950)
+        self.claims = claim_statements(place.engine)
         p = self.mark = "?" if place.engine == "sqlite" else "%s"
         self.insert_sql = f"INSERT INTO definitions ({_NAMED}) VALUES ({', '.join([p] * len(COLUMNS))})"
         self.get_sql = f"SELECT {_NAMED} FROM definitions WHERE id = {p}"
@@ -161,6 +165,20 @@ class Raw(Side):
         else:
             with self.conn.cursor() as cursor:
                 cursor.execute(self.increment_sql, (_stamp(), run))
+
+    def claim(self) -> tuple[int, int, str]:
+        at, given = claim_values()
+        if self.engine == "sqlite":
+            self.conn.execute("BEGIN IMMEDIATE")
+            (row,) = self.conn.execute(self.claims["full"], [at, *given]).fetchall()
+            self.conn.execute(self.claims["history"], history_values(row, at))
+            self.conn.execute("COMMIT")
+        else:
+            with self.conn.cursor() as cursor:
+                cursor.execute(self.claims["full"], [at, *given, str(uuid7()), at])
+                row = cursor.fetchone()
+        found = dict(zip(_FEATURE_COLUMNS, row, strict=True))
+        return found["feature_number"], found["attempt"], found["claimed_by"]
 
     def stream(self, run: str) -> tuple[int, int, float]:
         if self.engine == "sqlite":

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
 from benchmarks.conversations import stored
+from benchmarks.features import LEASE, WORKER
 from benchmarks.peers.base import Place, Side
 from benchmarks.peers.copying import copy_rows
 
@@ -93,6 +94,44 @@ class _Transcript(_Base):
     input_tokens: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
     output_tokens: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
     duration_ms: orm.Mapped[int | None] = orm.mapped_column(sa.BigInteger)
+
+
+class _Feature(_Base):
+    __tablename__ = "feature_queue"
+    __table_args__ = (sa.Index("ix_ready", "status", "unmet_dependencies", "priority_rank", "created_at", "id"),)
+    id: orm.Mapped[UUID] = orm.mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    created_at: orm.Mapped[dt.datetime] = orm.mapped_column(sa.DateTime(timezone=True), default=_utc)
+    updated_at: orm.Mapped[dt.datetime] = orm.mapped_column(sa.DateTime(timezone=True), default=_utc)
+    feature_number: orm.Mapped[int] = orm.mapped_column(unique=True)
+    name: orm.Mapped[str] = orm.mapped_column(sa.String(500))
+    category: orm.Mapped[str] = orm.mapped_column(sa.String(100))
+    status: orm.Mapped[str] = orm.mapped_column(sa.String(20))
+    priority: orm.Mapped[str] = orm.mapped_column(sa.String(20))
+    priority_rank: orm.Mapped[int]
+    test_steps: orm.Mapped[str] = orm.mapped_column(sa.Text)
+    result_data: orm.Mapped[str | None] = orm.mapped_column(sa.Text)
+    execution_log: orm.Mapped[str | None] = orm.mapped_column(sa.Text)
+    failure_kind: orm.Mapped[str | None] = orm.mapped_column(sa.String(20))
+    attempt: orm.Mapped[int]
+    max_attempts: orm.Mapped[int]
+    unmet_dependencies: orm.Mapped[int]
+    claim_token: orm.Mapped[UUID | None] = orm.mapped_column(sa.Uuid)
+    claimed_by: orm.Mapped[str | None] = orm.mapped_column(sa.String(200))
+    lease_expires_at: orm.Mapped[dt.datetime | None] = orm.mapped_column(sa.DateTime(timezone=True))
+    finished_at: orm.Mapped[dt.datetime | None] = orm.mapped_column(sa.DateTime(timezone=True))
+
+
+class _Transition(_Base):
+    __tablename__ = "feature_transitions"
+    id: orm.Mapped[UUID] = orm.mapped_column(sa.Uuid, primary_key=True, default=uuid7)
+    created_at: orm.Mapped[dt.datetime] = orm.mapped_column(sa.DateTime(timezone=True), default=_utc)
+    feature_id: orm.Mapped[UUID] = orm.mapped_column(sa.Uuid)
+    feature_number: orm.Mapped[int] = orm.mapped_column(index=True)
+    from_status: orm.Mapped[str | None] = orm.mapped_column(sa.String(20))
+    to_status: orm.Mapped[str] = orm.mapped_column(sa.String(20))
+    actor: orm.Mapped[str | None] = orm.mapped_column(sa.String(200))
+    attempt: orm.Mapped[int]
+    note: orm.Mapped[str | None] = orm.mapped_column(sa.Text)
 
 
 def _recursive(*, up: bool, short: bool = False) -> sa.Select[Any]:
@@ -212,6 +251,26 @@ class SqlalchemyOrm(Side):
         with self.session() as session:
             session.execute(query, execution_options={"synchronize_session": False})
             session.commit()
+
+    def claim(self) -> tuple[int, int, str]:
+        with self.session() as session:
+            query = sa.select(_Feature).where(_Feature.status == "PENDING", _Feature.unmet_dependencies == 0)
+            query = query.order_by(_Feature.priority_rank, _Feature.created_at, _Feature.id).limit(1)
+            found, at = session.scalars(query.with_for_update(skip_locked=True)).one(), _utc()
+            found.status, found.attempt, found.claimed_by = "IN_PROGRESS", found.attempt + 1, WORKER
+            found.claim_token, found.lease_expires_at, found.updated_at = uuid7(), at + LEASE, at
+            session.add(
+                _Transition(
+                    feature_id=found.id,
+                    feature_number=found.feature_number,
+                    from_status="PENDING",
+                    to_status="IN_PROGRESS",
+                    actor=WORKER,
+                    attempt=found.attempt,
+                )
+            )
+            session.commit()
+        return found.feature_number, found.attempt, WORKER
 
     def stream(self, run: str) -> tuple[int, int, float]:
         count, turns, fairness = 0, 0, 0.0

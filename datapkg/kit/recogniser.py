@@ -169,11 +169,13 @@ class _Generator:
             for each in validator.validators:
                 self.validator(each, x, indent)
         elif kind is validate.Length:
-            bounds = [(validator.equal, "!=")] if validator.equal is not None else []
-            bounds = bounds or [(validator.min, "<"), (validator.max, ">")]
-            for bound, operator in bounds:
-                if bound is not None:
-                    self.refuse(indent, f"len({x}) {operator} {self.constant(bound)}")
+            if validator.equal is not None:
+                self.refuse(indent, f"len({x}) != {self.constant(validator.equal)}")
+            else:  # a least length of 0 says nothing
+                low = f"{self.constant(validator.min)} <= " if validator.min else ""
+                high = "" if validator.max is None else f" <= {self.constant(validator.max)}"
+                if low or high:
+                    self.refuse(indent, f"not {low}len({x}){high}")
         elif kind is validate.Range:
             low, high = ">=" if validator.min_inclusive else ">", "<=" if validator.max_inclusive else "<"
             for bound, operator in ((validator.min, low), (validator.max, high)):

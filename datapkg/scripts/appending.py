@@ -6,11 +6,10 @@ import datetime as dt
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from datapkg.kit import failpoints
-from datapkg.kit.database import lock, run_in_transaction
+from datapkg.kit.database import current, lock, run_in_transaction
 from datapkg.kit.errors import ConflictError, NotFoundError, StaleWriteError, ValidationError
 from datapkg.kit.instants import as_instant
 from datapkg.kit.keys import as_id
@@ -19,7 +18,15 @@ from datapkg.kit.results import Rows
 from datapkg.kit.statements import insert, insert_many
 from datapkg.scripts.batches import CheckedCommand, apply_batch, check_commands, refuse_other_payloads
 from datapkg.scripts.contents import NOTHING
-from datapkg.scripts.history import content_at, lock_script, newest_version, script_by_id, stored_state
+from datapkg.scripts.history import (
+    commands_between,
+    commands_by_id,
+    content_at,
+    lock_script,
+    newest_version,
+    script_by_id,
+    stored_state,
+)
 from datapkg.scripts.models import Script, ScriptCommand, ScriptFeedEntry, ScriptVersion
 from datapkg.scripts.projection import change_elements, change_pages, write_version
 
@@ -106,7 +113,7 @@ def create_script(
     def create() -> Script:
         if command_id is not None:  # no row stands for it yet, and the same call may be under way twice
             lock(f"scripts.create:{batch[0].command.command_id}")
-        stored = _stored(batch)
+        stored = commands_by_id([each.command.command_id for each in batch])
         if stored:
             (there,) = stored.values()
             refuse_other_payloads(batch, stored, script_id=there.script_id)
@@ -267,9 +274,9 @@ def _append(
     def work() -> Appended:
         script = lock_script(key)
         refuse_stranger(script, owner)
-        stored = _stored(batch)
+        stored = commands_by_id([each.command.command_id for each in batch])
         if refuse_other_payloads(batch, stored, script_id=key):
-            rows = Rows(stored[each.command.command_id] for each in batch)
+            rows = Rows((stored[each.command.command_id] for each in batch), of=ScriptCommand)
             return Appended(key, rows[0].sequence, rows[-1].sequence, rows, repeated=True)
         if any(each.actor_type != "IMPORT" for each in batch):
             refuse_unmoved(script)
@@ -327,15 +334,6 @@ def refuse_unmoved(script: Script) -> None:
         )
 
 
-def _stored(batch: Sequence[CheckedCommand]) -> dict[UUID, ScriptCommand]:
-    keys = [each.command.command_id for each in batch]
-    found: dict[UUID, ScriptCommand] = {}
-    for start in range(0, len(keys), 500):
-        some: Any = ScriptCommand.command_id.in_(keys[start : start + 500])
-        found.update({command.command_id: command for command in ScriptCommand.select().where(some)})
-    return found
-
-
 def _write(script: Script, batch: Sequence[CheckedCommand], made: dt.datetime) -> Appended:
     """Write commands and all that follows from them; the script is locked."""
     made = max(made, script.updated_at)  # so that the past can be asked for by time, whatever the writers' clocks say
@@ -374,9 +372,13 @@ def _write(script: Script, batch: Sequence[CheckedCommand], made: dt.datetime) -
     failpoints.reach("append.after_elements")
     change_pages(script.id, stored.pages if stored else [], content=after, made=made)
     last = script.current_sequence + len(rows)
-    Script.update(
-        title=after.title, current_sequence=last, current_version=number + len(versions), updated_at=made
-    ).where(Script.id == script.id).execute()
+    database = current()
+    p = database.dialect.param
+    database.change(
+        f"UPDATE scripts SET title = {p}, current_sequence = {p}, current_version = {p}, updated_at = {p} "
+        f"WHERE id = {p}",
+        [after.title, last, number + len(versions), Script.updated_at.db_value(made), str(script.id)],
+    )
     failpoints.reach("append.before_commit")
-    written = _stored(batch)
-    return Appended(script.id, first, last, Rows(written[each.command.command_id] for each in batch))
+    written = commands_between(script.id, after=script.current_sequence, last=last)
+    return Appended(script.id, first, last, Rows(written, of=ScriptCommand))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from datapkg.kit.database import current
 from datapkg.kit.dialect import Dialect
 from datapkg.kit.errors import DatapkgError, DocumentError, NotFoundError
 from datapkg.kit.statements import Param, Statement
@@ -21,6 +21,7 @@ __all__ = [
     "StoredPage",
     "StoredState",
     "commands_between",
+    "commands_by_id",
     "content_at",
     "lock_script",
     "newest_version",
@@ -35,6 +36,14 @@ __all__ = [
 _PAGE = 100
 
 _script: Statement[Script] = Statement(lambda _: Script.select().where(Script.id == Param("id")), model=Script)
+_locked: Statement[Script] = Statement(
+    lambda dialect: (
+        Script.select().where(Script.id == Param("id")).for_update()
+        if dialect.for_update
+        else Script.select().where(Script.id == Param("id"))
+    ),
+    model=Script,
+)
 _commands: Statement[ScriptCommand] = Statement(
     lambda _: (
         ScriptCommand.select()
@@ -180,8 +189,7 @@ def lock_script(key: UUID) -> Script:
     Raises:
         NotFoundError: there is none with this key.
     """
-    query = Script.select().where(Script.id == key)
-    script: Script | None = (query.for_update() if current().dialect.for_update else query).first()
+    script = _locked.one(id=str(key))
     if script is None:
         raise NotFoundError("script", key)
     return script
@@ -195,9 +203,24 @@ def commands_between(script_id: UUID, *, after: int, last: int) -> Iterator[Scri
         after: the sequence to begin behind.
         last: the sequence to end with.
     """
-    while page := _commands.all(script=str(script_id), after=after, last=last):
+    while after < last and (page := _commands.all(script=str(script_id), after=after, last=last)):
         yield from page
         after = page[-1].sequence
+
+
+def commands_by_id(ids: Sequence[UUID]) -> dict[UUID, ScriptCommand]:
+    """Return the commands that have one of these ids, whatever their script, by id."""
+    found: dict[UUID, ScriptCommand] = {}
+    for start in range(0, len(ids), 500):
+        some = {str(place): each for place, each in enumerate(ids[start : start + 500])}
+        found.update({command.command_id: command for command in _by_ids(len(some)).all(**some)})
+    return found
+
+
+@functools.lru_cache(maxsize=32)
+def _by_ids(count: int) -> Statement[ScriptCommand]:
+    marks: Any = [Param(str(place), ScriptCommand.command_id.db_value) for place in range(count)]
+    return Statement(lambda _: ScriptCommand.select().where(ScriptCommand.command_id.in_(marks)), model=ScriptCommand)
 
 
 def newest_version(script_id: UUID) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from datapkg.kit import failpoints
 from datapkg.kit.database import current
 from datapkg.kit.models import new_id
-from datapkg.kit.statements import insert, insert_many
+from datapkg.kit.statements import Param, Statement, insert, insert_many
 from datapkg.scripts.contents import Content, Element
 from datapkg.scripts.history import StoredElement, StoredPage
 from datapkg.scripts.materializer import MATERIALIZER_VERSION
@@ -19,6 +19,10 @@ __all__ = ["change_elements", "change_pages", "expected_pages", "replace_element
 
 # More than any script has elements: rows step aside by this much, so that no two have one position meanwhile.
 _ASIDE = 2**30
+
+_of_script: Statement[Persona] = Statement(
+    lambda _: Persona.select().where(Persona.script == Param("script")), model=Persona
+)
 
 
 def write_version(script_id: UUID, *, number: int, through: int, content: Content, made: dt.datetime) -> ScriptVersion:
@@ -214,4 +218,4 @@ def _personas(script_id: UUID, elements: Iterable[Element]) -> dict[str, UUID]:
 
 
 def _by_name(script_id: UUID) -> dict[str, UUID]:
-    return {persona.name: persona.id for persona in Persona.select().where(Persona.script == script_id)}
+    return {persona.name: persona.id for persona in _of_script.all(script=str(script_id))}
