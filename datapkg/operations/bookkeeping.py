@@ -5,10 +5,13 @@ They are made by the migration runner before the first migration, and belong to 
 
 from __future__ import annotations
 
+from typing import Any
+
+from datapkg.kit.domains import Domain
 from datapkg.kit.fields import EnumField, JSONField, TextField, TimestampField, UUIDField
 from datapkg.kit.models import Model, MutableModel, now
 
-__all__ = ["BOOKKEEPING", "AppliedMigration", "AppliedSeed", "Archive", "SeedKey", "Setting"]
+__all__ = ["BOOKKEEPING", "BOOKS", "AppliedMigration", "AppliedSeed", "Archive", "SeedKey", "Setting"]
 
 
 class AppliedMigration(Model):
@@ -40,7 +43,7 @@ class Setting(MutableModel):
     """
 
     key = TextField(max_length=100, min_length=1, unique=True)
-    value = JSONField()
+    value: JSONField[Any] = JSONField()
 
     class Meta:
         table_name = "datapkg_settings"
@@ -100,7 +103,7 @@ class Archive(MutableModel):
     folder = TextField(max_length=4000, min_length=1, unique=True)
     manifest_sha256 = TextField(max_length=64, min_length=64)
     status = EnumField(choices=("WRITTEN", "ARCHIVED", "RESTORED"), default="WRITTEN", index=True)
-    row_counts = JSONField()
+    row_counts: JSONField[dict[str, int]] = JSONField()
 
     class Meta:
         table_name = "datapkg_archives"
@@ -108,3 +111,6 @@ class Archive(MutableModel):
 
 BOOKKEEPING = (AppliedMigration, Setting, AppliedSeed, SeedKey, Archive)
 """The tables of this module, in the order they are made."""
+
+BOOKS = Domain(name="bookkeeping", models=BOOKKEEPING)
+"""They as a domain, for what shows every table."""

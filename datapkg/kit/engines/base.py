@@ -279,6 +279,14 @@ class KitDatabase(pw.Database):
         """Bound every statement of the block in time; a file on the own disk needs no more than the busy timeout."""
         yield
 
+    def read_only(self, timeout_ms: int) -> AbstractContextManager[None]:
+        """Open a transaction in which the engine itself refuses every write.
+
+        Args:
+            timeout_ms: how long a statement may take where the engine can bound it.
+        """
+        raise NotImplementedError  # each engine refuses its own way
+
     def facts(self) -> tuple[str, bool]:
         """Ask the engine for its version and whether it takes no writes."""
         raise NotImplementedError  # each engine asks its own way

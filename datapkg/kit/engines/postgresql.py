@@ -115,6 +115,13 @@ class PostgresMixin(KitDatabase):
             self.execute_sql("SELECT set_config('statement_timeout', %s, true)", (str(int(timeout_ms)),))
             yield
 
+    @contextmanager
+    def read_only(self, timeout_ms: int) -> Iterator[None]:
+        """Open a transaction in which the server refuses every write."""
+        with self.bounded(timeout_ms):
+            self.execute_sql("SET TRANSACTION READ ONLY")
+            yield
+
     def facts(self) -> tuple[str, bool]:
         """Ask the server for its version and whether it takes no writes."""
         sql = (

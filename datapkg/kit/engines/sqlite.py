@@ -93,6 +93,16 @@ class SqliteDatabase(KitDatabase, pw.SqliteDatabase):
         context: AbstractContextManager[Any] = self.atomic("DEFERRED")  # a reader needs no write lock
         return context
 
+    @contextmanager
+    def read_only(self, timeout_ms: int) -> Iterator[None]:
+        """Open a transaction in which SQLite refuses every write."""
+        with self.snapshot():
+            self.execute_sql("PRAGMA query_only = ON")
+            try:
+                yield
+            finally:
+                self.execute_sql("PRAGMA query_only = OFF")
+
     def enable_wal(self) -> None:
         """Keep the file's journal as WAL (readers and a writer side by side); a read-only file stays as it is."""
 
