@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from datapkg.audit.hashing import NO_HASH, details_digest, entry_hash
@@ -78,11 +78,14 @@ class ChainReport:
         return self.problem is None
 
 
-def verify_chain() -> ChainReport:
+def verify_chain(*, progress: Callable[[int, int], None] | None = None) -> ChainReport:
     """Check the whole chain, up to the first problem; entries may be appended meanwhile.
 
     It reads a thousand entries at a time, so memory stays bounded. Whoever can rewrite every hash and the head can
     still forge a chain: note a head elsewhere from time to time where that matters.
+
+    Args:
+        progress: called with the entries done and the entries to do.
 
     Example:
         >>> verify_chain()  # doctest: +SKIP
@@ -90,7 +93,7 @@ def verify_chain() -> ChainReport:
     """
     while True:
         head = _head.one()
-        report = _verified(head)
+        report = _verified(head, progress)
         # Retention may have moved the beginning meanwhile, which looks like a gap.
         if report.ok or _cut(_head.one()) == _cut(head):
             return report
@@ -100,7 +103,7 @@ def _cut(head: AuditHead | None) -> tuple[int, str]:
     return (0, NO_HASH) if head is None else (head.cut_sequence, head.cut_hash)
 
 
-def _verified(head: AuditHead | None) -> ChainReport:
+def _verified(head: AuditHead | None, progress: Callable[[int, int], None] | None) -> ChainReport:
     last = 0 if head is None else head.sequence
     cut, before = _cut(head)
     checked = erased = 0
@@ -114,6 +117,8 @@ def _verified(head: AuditHead | None) -> ChainReport:
         before = entry.entry_hash
         if (entry.entity_type, entry.action) == (LOG, CUT):
             told = entry.entity_id
+        if progress is not None:
+            progress(checked, last - cut)
     problem = _end_problem(head, cut + checked, before)
     if problem is None and told != str(cut):
         why = f"The log begins behind entry {cut}, but says that it was cut behind entry {told}."

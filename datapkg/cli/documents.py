@@ -6,15 +6,22 @@ import json
 
 import click
 
+from datapkg.cli import completion
 from datapkg.cli.render import progress, say, show, show_rows
 from datapkg.cli.root import CHECK_FAILED, Settings, group
+from datapkg.kit.words import counted
 
 __all__ = ["documents"]
 
 
 @group()
 def documents() -> None:
-    """Count, upgrade and describe stored documents."""
+    """Count, upgrade and describe stored documents.
+
+    \b
+    Example:
+      datapkg documents status
+    """
 
 
 @documents.command()
@@ -28,19 +35,25 @@ def status(settings: Settings) -> None:
     """
     from datapkg.operations.documents import documents_status
 
-    with settings.connected():
-        show_rows(settings, documents_status(), empty="There are no documents.")
+    with settings.connected(), progress(settings, "counting"):
+        found = documents_status()
+    show_rows(settings, found, empty="No documents.")
 
 
 @documents.command()
 @click.option(
-    "--batch-size", type=click.IntRange(1, 10_000), default=500, show_default=True, help="Rows in one transaction."
+    "--batch-size",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    default=500,
+    show_default=True,
+    help="Rows in one transaction, at the most.",
 )
 @click.pass_context
 def upgrade(ctx: click.Context, *, batch_size: int) -> None:
-    """Rewrite old documents in the current version; immutable ones upgrade only when read.
+    """Rewrite old documents in the current version.
 
-    Exits 3 if some could not be upgraded.
+    Immutable ones upgrade only when they are read. Exits with 3 if some could not be upgraded.
 
     \b
     Example:
@@ -48,30 +61,33 @@ def upgrade(ctx: click.Context, *, batch_size: int) -> None:
     """
     from datapkg.operations.documents import documents_status, documents_upgrade
 
+    def old() -> int:
+        return sum(int(str(row["rows"])) for row in documents_status() if row["state"] == "old")
+
     settings: Settings = ctx.obj
     with settings.connected():
-        old = sum(int(str(row["rows"])) for row in documents_status() if row["state"] == "old")
-        with progress(settings, "upgrading", old) as advance:
-            report = documents_upgrade(batch_size=batch_size, progress=advance)
+        with progress(settings, "upgrading", old) as shown:
+            report = documents_upgrade(batch_size=batch_size, progress=shown)
         data = {
             "upgraded": report.upgraded,
             "skipped": report.skipped,
             "refused": list(report.refused),
             "refused_count": report.refused_count,
         }
-        show(settings, data, f"{report.upgraded} upgraded, {report.skipped} changed meanwhile and left alone.")
+        skipped = f", {report.skipped:,} changed meanwhile and left alone" if report.skipped else ""
+        show(settings, data, f"{counted(report.upgraded, 'document')} upgraded{skipped}.")
         if report.refused:
             say(settings, repr(report.refused))
             if report.refused_count > len(report.refused):
-                say(settings, f"{report.refused_count - len(report.refused)} more cannot be upgraded.")
+                say(settings, f"{report.refused_count - len(report.refused):,} more cannot be upgraded.")
             ctx.exit(CHECK_FAILED)
 
 
 @documents.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.documents)
 @click.pass_obj
 def schema(settings: Settings, *, name: str) -> None:
-    """Print the JSON Schema of a document type.
+    """Print the JSON Schema of the document type NAME.
 
     \b
     Example:

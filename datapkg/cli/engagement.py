@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from datapkg.cli.render import show
+from datapkg.cli.commands import Choice
+from datapkg.cli.render import progress, show
 from datapkg.cli.root import Settings, group
 
 if TYPE_CHECKING:
@@ -21,29 +22,41 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 @group()
 def engagement() -> None:
-    """Look at social engagement."""
+    """Look at social engagement.
+
+    \b
+    Example:
+      datapkg engagement report
+    """
 
 
 @engagement.command("report")
 @click.option("--from", "date_from", type=_DAY, metavar="DATE", help="The first day, such as 2026-03-01, in UTC.")
 @click.option("--to", "date_to", type=_DAY, metavar="DATE", help="The last day, the whole of it.")
-@click.option("--platform", type=click.Choice(_PLATFORMS, case_sensitive=False), help="Only this platform.")
+@click.option(
+    "--platform",
+    type=Choice(_PLATFORMS),
+    metavar="NAME",
+    help=f"Only {', '.join(_PLATFORMS[:-1])} or {_PLATFORMS[-1]}.",
+)
 @click.pass_obj
 def report(
     settings: Settings, *, date_from: dt.datetime | None, date_to: dt.datetime | None, platform: str | None
 ) -> None:
-    """Show KPIs, decisions by mode, replies by approval status, and escalations that are still open.
+    """Show KPIs, decisions, replies and open escalations.
+
+    Decisions are by mode, replies by approval status, both with what became of them.
 
     \b
     Example:
-      datapkg engagement report --from 2026-03-01 --to 2026-03-31 --platform REDDIT
+      datapkg engagement report --from 2026-03-01 --platform REDDIT
     """
     from datapkg import engagement as domain
 
-    with settings.connected():
+    with settings.connected(), progress(settings, "counting"):
         found = domain.report(
             date_from=None if date_from is None else date_from.date(),
             date_to=None if date_to is None else date_to.date(),
             platform=platform,
         )
-        show(settings, found.public(), str(found))
+    show(settings, found.public(), str(found))

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from datapkg.cli.commands import Choice
+from datapkg.cli.completion import DEFINITIONS, RUNS
 from datapkg.cli.evaluation_imports import import_file
-from datapkg.cli.render import show, show_rows
+from datapkg.cli.options import following, paged
+from datapkg.cli.render import progress, show, show_rows
 from datapkg.cli.root import Settings, group
 
 if TYPE_CHECKING:
@@ -21,14 +24,19 @@ _STATUSES = ["PENDING", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"]
 
 @group()
 def evaluation() -> None:
-    """Look at definitions, runs and comparisons; import transcripts."""
+    """Look at definitions and runs, compare, import.
+
+    \b
+    Example:
+      datapkg evaluation runs --status COMPLETED
+    """
 
 
 @evaluation.command("tree")
-@click.argument("definition_id", metavar="ID")
+@click.argument("definition_id", metavar="ID", shell_complete=DEFINITIONS)
 @click.pass_obj
 def tree(settings: Settings, *, definition_id: str) -> None:
-    """Draw a definition with all that was forked from it.
+    """Draw the definition ID with all that was forked from it.
 
     \b
     Example:
@@ -52,12 +60,14 @@ def tree(settings: Settings, *, definition_id: str) -> None:
 
 
 @evaluation.command("runs")
-@click.option("--definition", "definition_id", metavar="ID", help="Only runs of this definition.")
-@click.option("--tree", "root_id", metavar="ID", help="Only runs of this definition and of all forked from it.")
+@click.option("--definition", "definition_id", metavar="ID", shell_complete=DEFINITIONS, help="Only runs of this one.")
+@click.option(
+    "--tree", "root_id", metavar="ID", shell_complete=DEFINITIONS, help="Only runs of this one and of all its forks."
+)
 @click.option("--experiment", "experiment_id", metavar="ID", help="Only runs of this experiment.")
-@click.option("--status", type=click.Choice(_STATUSES, case_sensitive=False), help="Only runs in this state.")
-@click.option("--limit", type=int, default=50, show_default=True, help="Rows at the most.")
-@click.option("--after", metavar="ID", help="Go on after this run, the last of the page before.")
+@click.option("--status", type=Choice(_STATUSES), metavar="STATUS", help=f"Only runs that are {', '.join(_STATUSES)}.")
+@paged
+@following("run", RUNS)
 @click.pass_obj
 def runs(
     settings: Settings,
@@ -86,7 +96,7 @@ def runs(
             found = domain.list_runs(
                 definition_id=definition_id, experiment_id=experiment_id, status=status, limit=limit, after=after
             )
-        show_rows(settings, [_row(run) for run in found], empty="(no runs)")
+        show_rows(settings, [_row(run) for run in found], empty="No runs.")
 
 
 def _row(run: Run) -> dict[str, Any]:
@@ -96,26 +106,29 @@ def _row(run: Run) -> dict[str, Any]:
 
 
 @evaluation.command("compare")
-@click.argument("baseline_id", metavar="A")
-@click.argument("comparison_id", metavar="B")
-@click.option("--metric", required=True, help="Which of the transcripts' metrics.")
+@click.argument("baseline_id", metavar="A", shell_complete=RUNS)
+@click.argument("comparison_id", metavar="B", shell_complete=RUNS)
+@click.option("--metric", metavar="NAME", required=True, help="Which of the transcripts' metrics.")
 @click.pass_obj
 def compare(settings: Settings, *, baseline_id: str, comparison_id: str, metric: str) -> None:
-    """Compare run B with run A on a metric, pair by pair, and store the comparison.
+    """Compare run B with run A on a metric; store the comparison.
+
+    Transcripts are compared pair by pair.
 
     \b
     Example:
       datapkg evaluation compare RUN_A RUN_B --metric accuracy
     """
     from datapkg import evaluation as domain
-    from datapkg.kit.results import text_table
+    from datapkg.kit.results import facts_table
 
     with settings.connected():
-        made = domain.compare_runs(baseline_id, comparison_id, metric=metric)
+        with progress(settings, "comparing"):
+            made = domain.compare_runs(baseline_id, comparison_id, metric=metric)
         delta = {name: value for name, value in made.delta.items() if name != "schema_version"}
         facts = [(name.replace("_", " "), _number(value)) for name, value in delta.items()]
         data = {"id": made.id, "baseline_run_id": made.baseline_run_id, "comparison_run_id": made.comparison_run_id}
-        show(settings, {**data, **delta}, text_table(["", "comparison"], facts))
+        show(settings, {**data, **delta}, facts_table(facts))
 
 
 def _number(value: Any) -> Any:

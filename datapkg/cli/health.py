@@ -12,20 +12,21 @@ __all__ = ["health"]
 
 @command()
 @click.option("--serve", "port", type=click.IntRange(0, 65535), metavar="PORT", help="Serve it over HTTP; 0: any port.")
-@click.option("--host", help="The address to serve on; 127.0.0.1 unless given.")
+@click.option("--host", metavar="ADDRESS", help="The address to serve on; 127.0.0.1 unless given.")
 @click.option("--read-only-ok", is_flag=True, help="Count a database that takes no writes as well, for a reader.")
 @click.pass_context
 def health(ctx: click.Context, *, port: int | None, host: str | None, read_only_ok: bool) -> None:
-    """Tell whether the database can be reached, is up to date and can be written; exits 3 if not.
+    """Tell whether the database is well; exits with 3 if not.
 
-    With --serve, answer /health and /ready (200, or 503 if not) and /live (always 200) until SIGTERM or Ctrl-C.
+    It is, if it can be reached, is up to date and can be written. With --serve, answer /health and /ready (200, or 503
+    if not) and /live (always 200) until SIGTERM or Ctrl-C.
 
     \b
-    Example:
+    Examples:
       datapkg health --json
       datapkg health --serve 8080
     """
-    from datapkg.kit.results import text_table
+    from datapkg.kit.results import facts_table
     from datapkg.operations.health import health as check
 
     settings: Settings = ctx.obj
@@ -38,7 +39,7 @@ def health(ctx: click.Context, *, port: int | None, host: str | None, read_only_
         result = check()
     facts = result.as_dict()
     detail = facts.pop("detail")  # a sentence or two, too long for a cell
-    table = text_table(["", "health"], facts.items())
+    table = facts_table(facts.items())
     show(settings, result.as_dict(), f"{table}\n\n{detail}" if detail else table)
     if not (result.ok or (read_only_ok and result.state == "read-only")):
         ctx.exit(CHECK_FAILED)

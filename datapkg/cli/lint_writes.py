@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from datapkg.cli.render import show
+from datapkg.cli.render import progress, show
 from datapkg.cli.root import CHECK_FAILED, Settings, command
 
 if TYPE_CHECKING:
@@ -23,12 +23,14 @@ __all__ = ["lint_writes"]
 @click.option("--inventory", is_flag=True, help="List every read and write of the database instead.")
 @click.pass_context
 def lint_writes(ctx: click.Context, *, paths: tuple[Path, ...], inventory: bool) -> None:
-    """Find direct writes to gated tables in Python source; exits 3 if there are any.
+    """Find direct writes to gated tables in Python source.
 
-    A line that must write carries a comment: # datapkg: allow-write <reason>. No database is needed.
+    Exits with 3 if there are any.
+
+    A line that must write carries a comment: `# datapkg: allow-write <reason>`. No database is needed.
 
     \b
-    Example:
+    Examples:
       datapkg lint-writes src
       datapkg lint-writes src --inventory
     """
@@ -36,10 +38,12 @@ def lint_writes(ctx: click.Context, *, paths: tuple[Path, ...], inventory: bool)
 
     settings: Settings = ctx.obj
     if inventory:
-        touchpoints = linting.list_touchpoints(paths)
+        with progress(settings, "reading"):
+            touchpoints = linting.list_touchpoints(paths)
         show(settings, [dataclasses.asdict(each) for each in touchpoints], _inventory(touchpoints))
         return
-    found = linting.lint_writes(paths)
+    with progress(settings, "reading"):
+        found = linting.lint_writes(paths)
     lines = [f"{each.path}:{each.line}:{each.column}: {each.what}; {each.instead}." for each in found]
     text = "\n".join(lines) or "No direct writes to gated tables."
     show(settings, [dataclasses.asdict(each) for each in found], text)

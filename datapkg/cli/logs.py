@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from typing import TextIO
+
+from datapkg.cli.progress import hidden
 
 __all__ = ["set_up"]
 
@@ -26,6 +29,12 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(event, ensure_ascii=False, default=str)
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    def emit(self, record: logging.LogRecord) -> None:
+        with hidden():
+            super().emit(record)
+
+
 def set_up(*, level: str, form: str) -> None:
     """Send the package's log to stderr.
 
@@ -33,7 +42,7 @@ def set_up(*, level: str, form: str) -> None:
         level: the lowest level shown: ``debug``, ``info``, ``warning`` or ``error``.
         form: ``text`` or ``json``.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(
         _JsonFormatter() if form == "json" else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )

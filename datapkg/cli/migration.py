@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from datapkg.cli.render import show
+from datapkg.cli.completion import histories
+from datapkg.cli.completion import migrations as migration_names
+from datapkg.cli.render import progress, show
 from datapkg.cli.root import CHECK_FAILED, Settings, group
 
 __all__ = ["migration"]
@@ -14,7 +16,7 @@ __all__ = ["migration"]
 
 @group()
 def migration() -> None:
-    """Write migrations, and check them, the models and the database against each other.
+    """Write, check and lint migrations.
 
     \b
     Example:
@@ -35,7 +37,12 @@ def migration() -> None:
 @click.option(
     "--drop", "drops", multiple=True, metavar="TABLE[.FIELD]", help="Really gone, though something new looks like it."
 )
-@click.option("--domain", metavar="NAME", help="Whose migration: a registered domain's; built-in unless given.")
+@click.option(
+    "--domain",
+    metavar="NAME",
+    shell_complete=histories,
+    help="Whose migration: a registered domain's; the package's own unless given.",
+)
 @click.option(
     "--folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Where, instead of its own."
 )
@@ -50,12 +57,13 @@ def create(
     domain: str | None,
     folder: Path | None,
 ) -> None:
-    """Write the next migration: an empty frame, or with --auto what the models lack, and its rollback.
+    """Write the next migration and its rollback.
 
-    No database is needed. What may have been renamed or dropped is not guessed: the error says how to tell.
+    It is an empty frame, or with --auto what turns the migrations' tables into the models'. No database is needed.
+    What may have been renamed or dropped is not guessed: the error says how to tell.
 
     \b
-    Example:
+    Examples:
       datapkg migration create add_colour --auto --domain notes
       datapkg migration create kind_to_sort --auto --rename notes.kind:notes.sort
     """
@@ -69,9 +77,10 @@ def create(
 @click.option("--from-zero", is_flag=True, help="Look at migrations and models only, not at the tables that are there.")
 @click.pass_context
 def check(ctx: click.Context, *, from_zero: bool) -> None:
-    """Compare database, migrations and models, whole catalogs; exits 3 unless they agree. Writes nothing.
+    """Compare database, migrations and models, whole catalogs.
 
-    Where they differ it prints the migration that would adopt the difference.
+    Writes nothing; exits with 3 unless they agree. Where they differ it prints the migration that would adopt the
+    difference.
 
     \b
     Example:
@@ -80,7 +89,7 @@ def check(ctx: click.Context, *, from_zero: bool) -> None:
     from datapkg.operations import migrations
 
     settings: Settings = ctx.obj
-    with settings.bound(must_exist=True):
+    with settings.bound(must_exist=True), progress(settings, "comparing"):
         found = migrations.check(from_zero=from_zero)
     text = f"{found}\n\n{found.migration}" if found.migration else str(found)
     show(settings, {"differences": list(found), "migrations": found.files}, text)
@@ -89,13 +98,24 @@ def check(ctx: click.Context, *, from_zero: bool) -> None:
 
 
 @migration.command()
-@click.option("--history", metavar="NAME", help="Whose migrations: a registered domain's; everybody's unless given.")
-@click.option("--since", metavar="NAME", help="Only migrations after this one (its name or number).")
+@click.option(
+    "--domain",
+    metavar="NAME",
+    shell_complete=histories,
+    help="Whose migrations: a registered domain's, or datapkg; everybody's unless given.",
+)
+@click.option(
+    "--since",
+    metavar="MIGRATION",
+    shell_complete=migration_names,
+    help="Only migrations after this one (its name or number).",
+)
 @click.pass_context
-def lint(ctx: click.Context, *, history: str | None, since: str | None) -> None:
-    """Hold the safety rules against migration files; exits 3 if one is broken. No database is needed.
+def lint(ctx: click.Context, *, domain: str | None, since: str | None) -> None:
+    """Hold the safety rules against migration files.
 
-    Each finding says the safe way. A line that must break a rule carries: # migration-lint: allow <rule> <reason>.
+    Exits with 3 if one is broken; each finding says the safe way. A line that must break a rule carries a comment:
+    `# migration-lint: allow <rule> <reason>`. No database is needed.
 
     \b
     Example:
@@ -104,7 +124,8 @@ def lint(ctx: click.Context, *, history: str | None, since: str | None) -> None:
     from datapkg.operations import migrations
 
     settings: Settings = ctx.obj
-    found = migrations.lint(history=history, since=since)
+    with progress(settings, "reading"):
+        found = migrations.lint(history=domain, since=since)
     show(settings, [each.public() for each in found], "\n".join(map(str, found)) or "Every migration is safe.")
     if found:
         ctx.exit(CHECK_FAILED)

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from datapkg.cli.render import show
+from datapkg.cli.colours import paint_tags
+from datapkg.cli.completion import histories
+from datapkg.cli.completion import migrations as names
+from datapkg.cli.options import guarded
+from datapkg.cli.render import progress, show
 from datapkg.cli.root import CHECK_FAILED, Settings, command
 
 if TYPE_CHECKING:
@@ -23,32 +27,40 @@ def _backup_options(function: F) -> F:
     folder = click.option(
         "--backup-folder",
         metavar="FOLDER",
+        type=click.Path(file_okay=False),
         help="Where a backup of production goes; else DATAPKG_BACKUP_FOLDER, else backups/ beside the SQLite file, "
         "for a server in the working directory.",
     )
-    without = click.option(
-        "--no-backup", is_flag=True, help="Take no backup of production; needs --i-know-this-is production."
-    )
+    without = click.option("--no-backup", is_flag=True, help="Take no backup of production, if that is really meant.")
     return folder(without(function))
 
 
 @command()
-@click.option("--to", metavar="NAME", help="Stop after this migration (its name or number).")
+@click.option("--to", metavar="MIGRATION", shell_complete=names, help="Stop after this migration (its name or number).")
 @click.option("--plan", is_flag=True, help="Show the SQL that would run, and write nothing.")
 @click.option("--rehearse", is_flag=True, help="Run everything pending on a clone, data steps too, and report.")
-@click.option("--resolve-applied", metavar="NAME", help="Mark a migration as applied without running it.")
 @click.option(
-    "--history", metavar="NAME", help="Whose migrations: a registered domain's name; every history's unless given."
+    "--resolve-applied",
+    metavar="MIGRATION",
+    shell_complete=names,
+    help="Mark a migration as applied without running it.",
+)
+@click.option(
+    "--domain",
+    metavar="NAME",
+    shell_complete=histories,
+    help="Whose migrations: a registered domain's, or datapkg; everybody's unless given.",
 )
 @click.option(
     "--lock-timeout",
     type=click.FloatRange(min=0),
+    metavar="SECONDS",
     default=60.0,
     show_default=True,
-    help="Seconds to wait for another migration.",
+    help="How long to wait for another process that migrates.",
 )
 @_backup_options
-@click.option("--i-know-this-is", metavar="ENVIRONMENT", help="Needed in production for destructive steps.")
+@guarded("in production for destructive steps")
 @click.pass_obj
 def migrate(
     settings: Settings,
@@ -57,16 +69,18 @@ def migrate(
     plan: bool,
     rehearse: bool,
     resolve_applied: str | None,
-    history: str | None,
+    domain: str | None,
     lock_timeout: float,
     backup_folder: str | None,
     no_backup: bool,
     i_know_this_is: str | None,
 ) -> None:
-    """Bring the database up to date, one transaction a migration, under a lock.
+    """Bring the database up to date.
+
+    Each migration runs in a transaction of its own, under a lock.
 
     \b
-    Example:
+    Examples:
       datapkg migrate --plan
       datapkg migrate --rehearse
       datapkg --database postgresql://me@host/app migrate
@@ -77,30 +91,32 @@ def migrate(
         raise click.UsageError("--resolve-applied runs nothing; give it alone.")
     if plan and rehearse:
         raise click.UsageError("Give --plan or --rehearse, not both; a rehearsal shows the plan too.")
-    with settings.bound(must_exist=plan or rehearse) as database:
+    with settings.bound(must_exist=plan or rehearse):
         if rehearse:
-            report = migrations.rehearse(to=to, history=history)
-            show(settings, report.public(), str(report))
+            with progress(settings, "rehearsing"):
+                report = migrations.rehearse(to=to, history=domain)
+            show(settings, report.public(), paint_tags(str(report)))
             return
         if plan:
-            _show_plan(settings, migrations.plan(to=to, history=history))
+            _show_plan(settings, migrations.plan(to=to, history=domain))
             return
-        done = migrations.migrate(
-            to=to,
-            resolve_applied=resolve_applied,
-            history=history,
-            lock_timeout=lock_timeout,
-            backup=not no_backup,
-            backup_folder=backup_folder,
-            i_know_this_is=i_know_this_is,
-        )
+        with progress(settings, "migrating"):
+            done = migrations.migrate(
+                to=to,
+                resolve_applied=resolve_applied,
+                history=domain,
+                lock_timeout=lock_timeout,
+                backup=not no_backup,
+                backup_folder=backup_folder,
+                i_know_this_is=i_know_this_is,
+            )
         data = {
             "applied": done.applied,
             "marked": done.marked,
             "seconds": done.seconds,
             "backup": str(done.backup) if done.backup else None,
         }
-        show(settings, data, str(done) if done.seconds else f"{database.url}: nothing to migrate.")
+        show(settings, data, str(done) if done.seconds else "Nothing to migrate.")
 
 
 def _show_plan(settings: Settings, steps: Sequence[Step]) -> None:
@@ -113,16 +129,19 @@ def _show_plan(settings: Settings, steps: Sequence[Step]) -> None:
                 f"-- {step.migration}" if step.history == "datapkg" else f"-- {step.history}: {step.migration}"
             )
         lines.append(f"{step.sql};  -- {step.tag}")
-    show(settings, [asdict(step) for step in steps], "\n".join(lines) or "Nothing to migrate.")
+    show(settings, [asdict(step) for step in steps], paint_tags("\n".join(lines)) or "Nothing to migrate.")
 
 
 @command()
-@click.option("--to", metavar="NAME", help="Undo everything after this migration.")
-@click.option("--count", type=click.IntRange(min=1), help="How many to undo; one unless given.")
+@click.option("--to", metavar="MIGRATION", shell_complete=names, help="Undo everything after this migration, or zero.")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="How many to undo; one unless given.")
 @click.option(
-    "--history", metavar="NAME", help="Whose migrations: a registered domain's name; the built-in ones unless given."
+    "--domain",
+    metavar="NAME",
+    shell_complete=histories,
+    help="Whose migrations: a registered domain's; the package's own unless given.",
 )
-@click.option("--i-know-this-is", metavar="ENVIRONMENT", help="Needed in a production database.")
+@guarded("in a production database")
 @_backup_options
 @click.pass_obj
 def rollback(
@@ -130,16 +149,19 @@ def rollback(
     *,
     to: str | None,
     count: int | None,
-    history: str | None,
+    domain: str | None,
     i_know_this_is: str | None,
     backup_folder: str | None,
     no_backup: bool,
 ) -> None:
-    """Undo the newest migrations; tables they made are dropped with their rows.
+    """Undo the newest migrations.
+
+    Tables that they made are dropped with their rows.
 
     \b
-    Example:
+    Examples:
       datapkg rollback --count 2
+      datapkg rollback --domain notes --to zero
     """
     from datapkg.operations import migrations
     from datapkg.operations.migrations.files import BUILT_IN
@@ -147,27 +169,30 @@ def rollback(
     if to is not None and count is not None:
         raise click.UsageError("Give --to or --count, not both.")
     with settings.bound(must_exist=True):
-        report = migrations.rollback(
-            to=to,
-            count=count or 1,
-            history=history or BUILT_IN,
-            i_know_this_is=i_know_this_is,
-            backup=not no_backup,
-            backup_folder=backup_folder,
-        )
+        with progress(settings, "rolling back"):
+            report = migrations.rollback(
+                to=to,
+                count=count or 1,
+                history=domain or BUILT_IN,
+                i_know_this_is=i_know_this_is,
+                backup=not no_backup,
+                backup_folder=backup_folder,
+            )
         data = {
             "rolled_back": report.rolled_back,
             "seconds": report.seconds,
             "backup": str(report.backup) if report.backup else None,
         }
-        show(settings, data, str(report) if report.seconds else "There is nothing to roll back.")
+        show(settings, data, str(report) if report.seconds else "Nothing to roll back.")
 
 
 @command()
-@click.option("--check", is_flag=True, help="Exit 3 unless the database is up to date.")
+@click.option("--check", is_flag=True, help="Exit with 3 unless the database is up to date.")
 @click.pass_context
 def status(ctx: click.Context, *, check: bool) -> None:
-    """Show which migrations are applied and which are pending; creates and changes nothing.
+    """Show which migrations are applied and which are pending.
+
+    It creates and changes nothing.
 
     \b
     Example:

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from datapkg.cli.render import show, show_rows
+from datapkg.cli.commands import Choice
+from datapkg.cli.completion import PLANNING_SCENARIOS
+from datapkg.cli.options import following, paged
+from datapkg.cli.render import filled, progress, show, show_rows
 from datapkg.cli.root import CHECK_FAILED, Settings, group
+from datapkg.kit.words import did_you_mean
 
 if TYPE_CHECKING:
     from datapkg.planning import Balance, PlanningScenario, PoolBalance
 
 __all__ = ["planning"]
+
+_MODES = ["LEGACY", "TOKEN"]
 
 # Cells of a bar: the supply's mark stands behind the first part, so that it is in one line for all pools.
 _SUPPLIED, _BEYOND = 16, 8
@@ -23,6 +29,10 @@ def planning() -> None:
     """Show, simulate and switch token planning scenarios.
 
     SCENARIO is an id, or a name that only one scenario has.
+
+    \b
+    Example:
+      datapkg planning scenarios
     """
 
 
@@ -39,8 +49,9 @@ def _scenario(given: str) -> PlanningScenario:
         pass
     found = list_scenarios(name=given, limit=10)
     if not found:
+        meant = did_you_mean(given, [each.name for each in list_scenarios(limit=1000)])
         raise NotFoundError(
-            "planning scenario", repr(given), fix="List what is there with: datapkg planning scenarios."
+            "planning scenario", repr(given), fix=f"{meant} `datapkg planning scenarios` lists them.".strip()
         )
     if len(found) > 1:
         raise ConflictError(
@@ -51,9 +62,9 @@ def _scenario(given: str) -> PlanningScenario:
 
 
 @planning.command()
-@click.option("--mode", type=click.Choice(["LEGACY", "TOKEN"]), help="Only those that plan in this mode.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Rows at the most.")
-@click.option("--after", metavar="ID", help="The id of the last row of the page before.")
+@click.option("--mode", type=Choice(_MODES), metavar="MODE", help="Only those that plan in this mode, LEGACY or TOKEN.")
+@paged
+@following("scenario", None)
 @click.pass_obj
 def scenarios(settings: Settings, *, mode: str | None, limit: int, after: str | None) -> None:
     """List scenarios, newest first.
@@ -68,15 +79,15 @@ def scenarios(settings: Settings, *, mode: str | None, limit: int, after: str | 
         rows = list_scenarios(planning_mode=mode, limit=limit, after=after)
         columns = ("id", "name", "planning_mode", "needs_reconciliation", "revision_of_id", "created_at")
         listed = [{column: row.public()[column] for column in columns} for row in rows]
-        show_rows(settings, listed, empty="There are no planning scenarios; datapkg seed --profile demo brings some.")
+        show_rows(settings, listed, empty="No planning scenarios; `datapkg seed --profile demo` brings some.")
 
 
 @planning.command()
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=PLANNING_SCENARIOS)
 @click.option("--check", is_flag=True, help="Exit with 3 if a pool is OVER.")
 @click.pass_context
 def balance(ctx: click.Context, *, scenario: str, check: bool) -> None:
-    """Show what each skill pool has in a scenario, and what is wanted of it.
+    """Show what each skill pool has, and what is wanted of it.
 
     \b
     Example:
@@ -93,8 +104,6 @@ def balance(ctx: click.Context, *, scenario: str, check: bool) -> None:
 
 
 def _balance_text(result: Balance) -> str:
-    import textwrap
-
     from datapkg.kit.results import text_table
     from datapkg.planning.plots import figure
 
@@ -114,7 +123,7 @@ def _balance_text(result: Balance) -> str:
         "█ sum of P50 figures, ▒ on to the sum of P90 figures (not the P90 of the sum), │ the supply, "
         "» more than one and a half times the supply."
     )
-    words = "\n".join(textwrap.fill(text, 110) for text in (key, result.legend))
+    words = "\n".join(map(filled, (key, result.legend)))
     return f"{result.title}\n\n{table}\n\n{words}"
 
 
@@ -138,33 +147,35 @@ def _bar(row: PoolBalance) -> str:
 
 
 @planning.command()
-@click.argument("scenario")
-@click.option("--draws", type=int, default=10_000, show_default=True, help="How often to draw, 100 to 1,000,000.")
-@click.option("--seed", type=int, help="Where the random numbers begin; drawn and shown if left out.")
+@click.argument("scenario", shell_complete=PLANNING_SCENARIOS)
+@click.option("--draws", type=int, metavar="N", default=10_000, show_default=True, help="How often, 100 to 1,000,000.")
+@click.option("--seed", type=int, metavar="N", help="Where the random numbers begin; drawn and shown if left out.")
 @click.pass_obj
 def simulate(settings: Settings, *, scenario: str, draws: int, seed: int | None) -> None:
-    """Estimate how the demands of each skill pool add up, and how likely they exceed its supply.
+    """Estimate how the demands of each skill pool add up.
+
+    It draws random numbers, and tells how likely they exceed the pool's supply.
 
     \b
     Example:
       datapkg planning simulate "Website relaunch" --seed 7
     """
-    import textwrap
-
     from datapkg import planning as domain
 
-    with settings.connected():
+    with settings.connected(), progress(settings, "drawing"):
         result = domain.simulate(_scenario(scenario).id, draws=draws, seed=seed)
-    show(settings, result.public(), f"{result.title}\n\n{result.table}\n\n{textwrap.fill(result.legend, 110)}")
+    show(settings, result.public(), f"{result.title}\n\n{result.table}\n\n{filled(result.legend)}")
 
 
 @planning.command("set-mode")
-@click.argument("scenario")
-@click.argument("mode", type=click.Choice(["LEGACY", "TOKEN"]))
-@click.option("--actor", required=True, help="Who says so; it goes into the audit log.")
+@click.argument("scenario", shell_complete=PLANNING_SCENARIOS)
+@click.argument("mode", type=Choice(_MODES))
+@click.option("--actor", metavar="NAME", required=True, help="Who says so; it goes into the audit log.")
 @click.pass_obj
 def set_mode(settings: Settings, *, scenario: str, mode: str, actor: str) -> None:
-    """Let a scenario plan in another mode; TOKEN needs the flag token_planning_v1.
+    """Let a scenario plan in another mode, LEGACY or TOKEN.
+
+    TOKEN needs the flag token_planning_v1.
 
     \b
     Example:

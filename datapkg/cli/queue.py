@@ -4,31 +4,49 @@ from __future__ import annotations
 
 import datetime as dt
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from datapkg.cli.render import say, show, show_rows
+from datapkg.cli.commands import Choice
+from datapkg.cli.completion import FEATURES
+from datapkg.cli.options import paged
+from datapkg.cli.render import progress, say, show, show_rows
 from datapkg.cli.root import CHECK_FAILED, Settings, group
 from datapkg.cli.streams import echo
 
 if TYPE_CHECKING:
     from datapkg.workqueue import Feature
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 __all__ = ["queue"]
 
+# As in datapkg.workqueue.models, which is slow to import for --help alone; a test compares them.
+_STATUSES = ["DRAFT", "PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"]
 _SHOWN = ("feature", "name", "category", "status", "priority", "depends_on_ids", "claimed_by", "attempt", "created_at")
 
 
 @group()
 def queue() -> None:
-    """Fill the work queue, work on it, and look at it."""
+    """Fill the work queue, work on it, and look at it.
+
+    FEATURE is a number, such as 5 or FEAT-005.
+
+    \b
+    Example:
+      datapkg queue list --status PENDING
+    """
 
 
 def _record(feature: Feature) -> dict[str, object]:
     return {**feature.public(), "depends_on_ids": feature.depends_on_ids}
+
+
+def _seconds(name: str, *, default: float, help: str) -> Callable[[F], F]:
+    return click.option(name, type=float, metavar="SECONDS", default=default, show_default=True, help=help)
 
 
 def _numbers(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> list[int]:
@@ -44,24 +62,28 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: tuple[str, ...])
 
 @queue.command("add")
 @click.argument("name")
-@click.option("--category", required=True, help="What kind of work it is, such as backend.")
-@click.option("--test-steps", required=True, help="Requirements and acceptance criteria.")
+@click.option("--category", metavar="NAME", required=True, help="What kind of work it is, such as backend.")
+@click.option("--test-steps", metavar="TEXT", required=True, help="Requirements and acceptance criteria.")
 @click.option(
     "--priority",
-    type=click.Choice(["HIGH", "MEDIUM", "LOW"], case_sensitive=False),
+    type=Choice(["HIGH", "MEDIUM", "LOW"]),
+    metavar="PRIORITY",
     default="MEDIUM",
     show_default=True,
-    help="HIGH is claimed first.",
+    help="HIGH, MEDIUM or LOW; HIGH is claimed first.",
 )
 @click.option(
     "--depends-on",
     metavar="N",
     multiple=True,
     callback=_numbers,
+    shell_complete=FEATURES,
     help="A feature that must be completed first, by its number; may be repeated.",
 )
-@click.option("--number", type=int, help="Its number; else the next that is free.")
-@click.option("--max-attempts", type=int, default=3, show_default=True, help="How often it may be claimed.")
+@click.option("--number", type=int, metavar="N", help="Its number; else the next that is free.")
+@click.option(
+    "--max-attempts", type=int, metavar="N", default=3, show_default=True, help="How often it may be claimed."
+)
 @click.option("--draft", is_flag=True, help="Leave it out of the queue until it is submitted.")
 @click.pass_obj
 def add(
@@ -80,7 +102,8 @@ def add(
 
     \b
     Example:
-      datapkg queue add "Login page" --category frontend --test-steps "A user can log in." --depends-on 5
+      datapkg queue add "Login page" --category frontend \\
+        --test-steps "A user can log in." --depends-on 5
     """
     from datapkg import workqueue
 
@@ -99,7 +122,7 @@ def add(
 
 
 @queue.command("submit")
-@click.argument("feature")
+@click.argument("feature", shell_complete=FEATURES)
 @click.pass_obj
 def submit(settings: Settings, *, feature: str) -> None:
     """Put a draft into the queue.
@@ -112,11 +135,13 @@ def submit(settings: Settings, *, feature: str) -> None:
 
 
 @queue.command("stop")
-@click.argument("feature")
-@click.option("--note", help="Why; kept in the history.")
+@click.argument("feature", shell_complete=FEATURES)
+@click.option("--note", metavar="TEXT", help="Why; kept in the history.")
 @click.pass_obj
 def stop(settings: Settings, *, feature: str, note: str | None) -> None:
-    """Stop a feature that waits or is worked on: it is FAILED, and its worker loses the claim.
+    """Stop a feature that waits or is worked on.
+
+    It is FAILED then, and its worker loses the claim.
 
     \b
     Example:
@@ -126,11 +151,13 @@ def stop(settings: Settings, *, feature: str, note: str | None) -> None:
 
 
 @queue.command("retry")
-@click.argument("feature")
-@click.option("--note", help="Why; kept in the history.")
+@click.argument("feature", shell_complete=FEATURES)
+@click.option("--note", metavar="TEXT", help="Why; kept in the history.")
 @click.pass_obj
 def retry(settings: Settings, *, feature: str, note: str | None) -> None:
-    """Put a failed feature back into the queue, with all of its attempts to use anew.
+    """Put a failed feature back into the queue.
+
+    It has all of its attempts to use anew.
 
     \b
     Example:
@@ -148,9 +175,9 @@ def _by_hand(settings: Settings, what: str, feature: str, **given: Any) -> None:
 
 
 @queue.command("list")
-@click.option("--status", help="Only those with this status, such as PENDING.")
-@click.option("--category", help="Only those of this category.")
-@click.option("--limit", type=int, default=50, show_default=True, help="Rows at the most.")
+@click.option("--status", type=Choice(_STATUSES), metavar="STATUS", help=f"Only those {', '.join(_STATUSES)}.")
+@click.option("--category", metavar="NAME", help="Only those of this category.")
+@paged
 @click.pass_obj
 def list_(settings: Settings, *, status: str | None, category: str | None, limit: int) -> None:
     """List features, newest first.
@@ -162,19 +189,21 @@ def list_(settings: Settings, *, status: str | None, category: str | None, limit
     from datapkg import workqueue
 
     with settings.connected():
-        found = workqueue.list_features(status=status and status.upper(), category=category, limit=limit)
+        found = workqueue.list_features(status=status, category=category, limit=limit)
         rows = [_record(feature) for feature in found]
         shown = rows if settings.json else [{name: row[name] for name in _SHOWN} for row in rows]
-        show_rows(settings, shown, empty="There are no such features.")
+        show_rows(settings, shown, empty="No features.")
 
 
 @queue.command("work")
-@click.option("--worker", help="The name that claims carry; else the machine's name and the process's number.")
-@click.option("--category", help="Only features of this category.")
-@click.option("--lease", type=float, default=300.0, show_default=True, help="Seconds that a claim outlives its worker.")
-@click.option("--poll", type=float, default=1.0, show_default=True, help="Seconds between looks at an empty queue.")
-@click.option("--grace", type=float, default=10.0, show_default=True, help="Seconds between SIGTERM and SIGKILL.")
-@click.option("--retry", is_flag=True, help="Let a feature whose command failed be tried again, max-attempts times.")
+@click.option(
+    "--worker", metavar="NAME", help="The name that claims carry; else the machine's name and the process's number."
+)
+@click.option("--category", metavar="NAME", help="Only features of this category.")
+@_seconds("--lease", default=300.0, help="How long a claim outlives its worker.")
+@_seconds("--poll", default=1.0, help="How long between looks at an empty queue.")
+@_seconds("--grace", default=10.0, help="How long between SIGTERM and SIGKILL.")
+@click.option("--retry", is_flag=True, help="Try a feature whose command failed again, max-attempts times.")
 @click.option("--once", is_flag=True, help="End after one feature, or at once when none is ready.")
 @click.option("--drain", is_flag=True, help="End when nothing is ready.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -244,7 +273,7 @@ def _asked_to_stop() -> Iterator[list[int]]:
 
 
 @queue.command("explain")
-@click.argument("feature")
+@click.argument("feature", shell_complete=FEATURES)
 @click.pass_obj
 def explain(settings: Settings, *, feature: str) -> None:
     """Tell why a feature is not done yet, or what became of it.
@@ -259,18 +288,22 @@ def explain(settings: Settings, *, feature: str) -> None:
     with settings.connected():
         found = workqueue.explain(feature)
         names = ("created_at", "from_status", "to_status", "actor", "attempt", "note")
-        history = text_table(names, [[getattr(row, name) for name in names] for row in found.history])
-        show(settings, found.public(), f"{found.feature} is {found.status}. {found.sentence}\n\n{history}")
+        rows = [[getattr(row, name) for name in names] for row in found.history]
+        history = f"\n\n{text_table(names, rows)}" if rows else ""
+        show(settings, found.public(), f"{found.feature} is {found.status}. {found.sentence}{history}")
 
 
 @queue.command("plan")
 @click.option("--dot", is_flag=True, help="Print a Graphviz graph.")
 @click.pass_obj
 def plan(settings: Settings, *, dot: bool) -> None:
-    """Show in which order the unfinished features can run, the critical path, and what is stuck.
+    """Show in which order the unfinished features can run.
+
+    And the critical path, and what is stuck.
 
     \b
-    Example:
+    Examples:
+      datapkg queue plan
       datapkg queue plan --dot | dot -Tsvg > plan.svg
     """
     from datapkg import workqueue
@@ -283,7 +316,7 @@ def plan(settings: Settings, *, dot: bool) -> None:
         if settings.json:
             show(settings, found.public(), "")
             return
-        show_rows(settings, found.order.records(), empty="There is nothing to run.")
+        show_rows(settings, found.order.records(), empty="Nothing to run.")
         if len(found.critical_path) > 1:
             say(settings, "\nCritical path: " + " -> ".join(map(workqueue.feature_label, found.critical_path)))
         if found.blocked:
@@ -292,7 +325,7 @@ def plan(settings: Settings, *, dot: bool) -> None:
 
 
 @queue.command("stats")
-@click.option("--check", is_flag=True, help="Also look for wrong counts of unmet dependencies; exits 3 if there are.")
+@click.option("--check", is_flag=True, help="Also look for wrong counts of unmet dependencies; exit with 3 if any.")
 @click.pass_context
 def stats(ctx: click.Context, *, check: bool) -> None:
     """Show the queue in figures.
@@ -302,10 +335,10 @@ def stats(ctx: click.Context, *, check: bool) -> None:
       datapkg queue stats
     """
     from datapkg import workqueue
-    from datapkg.kit.results import text_table
+    from datapkg.kit.results import facts_table
 
     settings: Settings = ctx.obj
-    with settings.connected():
+    with settings.connected(), progress(settings, "counting"):
         found = workqueue.stats().public()
         wrong = workqueue.verify_counts() if check else []
     if check:
@@ -315,6 +348,6 @@ def stats(ctx: click.Context, *, check: bool) -> None:
         for name, value in found.items()
         for key, each in (value.items() if isinstance(value, dict) else [("", value)])
     }
-    show(settings, found, text_table(["", "queue"], flat.items()))
+    show(settings, found, facts_table(flat.items()))
     if wrong:
         ctx.exit(CHECK_FAILED)

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
-import click
+from datapkg.cli.progress import progress
+from datapkg.cli.settings import Settings
+from datapkg.cli.streams import echo, echo_json, width_of_stdout
 
-from datapkg.cli.root import Settings
-from datapkg.cli.streams import echo, echo_json
-
-__all__ = ["progress", "say", "show", "show_rows"]
-
-
-class _Plain(Protocol):
-    def __call__(self, count: int, /) -> None: ...
+__all__ = ["filled", "progress", "say", "show", "show_rows"]
 
 
 def _jsonable(value: Any) -> Any:
@@ -46,7 +39,13 @@ def show(settings: Settings, data: Any, text: str) -> None:
 
 
 def show_rows(settings: Settings, rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
-    """Print rows as a table, or as a JSON list."""
+    """Print rows as a table, or as a JSON list.
+
+    Args:
+        settings: of the command.
+        rows: all with the same columns.
+        empty: what is said where there are none: ``No runs.``
+    """
     from datapkg.kit.results import text_table
 
     columns = list(rows[0]) if rows else []
@@ -54,17 +53,14 @@ def show_rows(settings: Settings, rows: Sequence[Mapping[str, Any]], *, empty: s
     show(settings, list(rows), table)
 
 
+def filled(text: str) -> str:
+    """Return a long sentence in lines that are no wider than the terminal, nor than anybody likes to read."""
+    import textwrap
+
+    return textwrap.fill(text, min(110, width_of_stdout() or 110))
+
+
 def say(settings: Settings, text: str) -> None:
     """Print a line for people: nothing with --quiet or --json."""
     if not (settings.quiet or settings.json):
         echo(text)
-
-
-@contextmanager
-def progress(settings: Settings, label: str, total: int) -> Iterator[_Plain]:
-    """Show a progress bar on a terminal, and nothing in a pipe; yields a function to advance it."""
-    if settings.quiet or settings.json or not sys.stderr.isatty():
-        yield lambda count, /: None
-        return
-    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
-        yield lambda count, /: bar.update(count)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from datapkg.cli import completion
 from datapkg.cli.render import progress, show
 from datapkg.cli.root import Settings, group
+from datapkg.kit.words import counted
 
 if TYPE_CHECKING:
     from datapkg.operations.retention import ApplyReport, Plan, RestoreReport
@@ -25,7 +26,12 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 @group()
 def retention() -> None:
-    """Archive rows that are old enough to plain files, and put archives back."""
+    """Archive old rows to files, and put them back.
+
+    \b
+    Example:
+      datapkg retention plan
+    """
 
 
 def _spans(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, dt.timedelta]:
@@ -48,7 +54,14 @@ def _choice(function: Callable[..., Any]) -> Callable[..., Any]:
             callback=_spans,
             help="Another span than the policy's own, such as posts=30d; h, d or w.",
         ),
-        click.option("--policy", "policies", multiple=True, metavar="NAME", help="Only this policy."),
+        click.option(
+            "--policy",
+            "policies",
+            multiple=True,
+            metavar="NAME",
+            shell_complete=completion.policies,
+            help="Only this policy; may be repeated.",
+        ),
     ):
         function = option(function)
     return function
@@ -58,7 +71,9 @@ def _choice(function: Callable[..., Any]) -> Callable[..., Any]:
 @_choice
 @click.pass_obj
 def plan_command(settings: Settings, *, keep: dict[str, dt.timedelta], policies: tuple[str, ...]) -> None:
-    """Count the rows that `apply` would archive, and those that are exempt; nothing is written.
+    """Count the rows that `apply` would archive.
+
+    And those that are exempt. Nothing is written.
 
     \b
     Example:
@@ -66,7 +81,7 @@ def plan_command(settings: Settings, *, keep: dict[str, dt.timedelta], policies:
     """
     from datapkg.operations import retention as operation
 
-    with settings.connected():
+    with settings.connected(), progress(settings, "counting"):
         found = operation.plan(keep=keep, policies=policies or None)
     show(settings, found.public(), _plan_text(found))
 
@@ -76,7 +91,7 @@ def _plan_text(found: Plan) -> str:
 
     columns = ["policy", "period", "due", "exempt", "keep_days"]
     table = text_table(columns, [[row[name] for name in columns] for row in found.rows]) if found.rows else ""
-    last = [f"{found.due:,} rows are due." if found.due else "Nothing is due."]
+    last = [f"{counted(found.due, 'row is', 'rows are')} due." if found.due else "Nothing is due."]
     if found.unfinished:
         last.append(f"The next apply first finishes {', '.join(found.unfinished)}.")
     return "\n\n".join(filter(None, [table, " ".join(last)]))
@@ -89,23 +104,25 @@ def _plan_text(found: Plan) -> str:
 def apply_command(
     settings: Settings, *, folder: Path, keep: dict[str, dt.timedelta], policies: tuple[str, ...]
 ) -> None:
-    """Archive the rows that are due into FOLDER, and delete them once their archive is checked and recorded.
+    """Archive the rows that are due into FOLDER, and delete them.
 
-    It can be interrupted at any time; the next one finishes what was begun.
+    They are deleted once their archive is checked and recorded. It can be interrupted at any time; the next one
+    finishes what was begun.
 
     \b
-    Example:
-      datapkg retention plan
+    Examples:
       datapkg retention apply archives
+      datapkg retention apply archives --policy posts --keep posts=30d
     """
     from datapkg.operations import retention as operation
 
     chosen = policies or None
-    with settings.connected():
-        # Written, read back and deleted. Nobody sees a bar in a pipe, so nothing is counted there.
-        total = 3 * operation.plan(keep=keep, policies=chosen).due if sys.stderr.isatty() else 0
-        with progress(settings, "archiving", total) as advance:
-            report = operation.apply(folder, keep=keep, policies=chosen, progress=advance)
+
+    def steps() -> int:  # each row is written, read back and deleted
+        return 3 * operation.plan(keep=keep, policies=chosen).due
+
+    with settings.connected(), progress(settings, "archiving", steps) as shown:
+        report = operation.apply(folder, keep=keep, policies=chosen, progress=shown)
     show(settings, report.public(), _apply_text(report))
 
 
@@ -117,7 +134,7 @@ def _apply_text(report: ApplyReport) -> str:
     parts = []
     for each in report.archives:
         rows = [(name, f"{count:,} archived") for name, count in each.deleted.items() if "." not in name]
-        rows += [(name, f"{count:,} references cut") for name, count in each.deleted.items() if "." in name]
+        rows += [(name, f"{counted(count, 'reference')} cut") for name, count in each.deleted.items() if "." in name]
         rows += [(each.policy, f"{count:,} stayed: {why}") for why, count in each.kept.items()]
         begun = " (begun by an interrupted run)" if each.resumed else ""
         parts.append(f"{each.folder}{begun}\n{text_table(['table', 'outcome'], rows)}")
@@ -128,18 +145,16 @@ def _apply_text(report: ApplyReport) -> str:
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.pass_obj
 def restore_command(settings: Settings, *, folder: Path) -> None:
-    """Put the rows of the archive in FOLDER back, all of them or none.
+    """Put the rows of the archive in FOLDER back, all or none.
 
     \b
     Example:
-      datapkg retention restore archives/posts-2026-08-01-01a1fe16-ba19-70b6-aefa-7fcfef1b12f8
+      datapkg retention restore archives/posts-2026-08-01-ARCHIVE_ID
     """
     from datapkg.operations import retention as operation
 
-    with settings.connected():
-        total = 3 * _archived_rows(folder) if sys.stderr.isatty() else 0
-        with progress(settings, "restoring", total) as advance:
-            report = operation.restore(folder, progress=advance)
+    with settings.connected(), progress(settings, "restoring", lambda: 3 * _archived_rows(folder)) as shown:
+        report = operation.restore(folder, progress=shown)
     show(settings, report.public(), _restore_text(report))
 
 
@@ -154,12 +169,14 @@ def _archived_rows(folder: Path) -> int:
 def _restore_text(report: RestoreReport) -> str:
     from datapkg.kit.results import text_table
 
-    rows = [(name, f"{count:,} rows back") for name, count in report.restored.items() if "." not in name]
-    rows += [(name, f"{count:,} references set again") for name, count in report.restored.items() if "." in name]
+    rows = [(name, f"{counted(count, 'row')} back") for name, count in report.restored.items() if "." not in name]
+    rows += [
+        (name, f"{counted(count, 'reference')} set again") for name, count in report.restored.items() if "." in name
+    ]
     table = text_table(["table", "outcome"], rows)
     notes = [
-        f"{report.present:,} rows were there already." if report.present else "",
-        f"{report.withheld:,} rows do not come back." if report.withheld else "",
-        f"{report.kept:,} rows had never left." if report.kept else "",
+        f"{counted(report.present, 'row was', 'rows were')} there already." if report.present else "",
+        f"{counted(report.withheld, 'row does', 'rows do')} not come back." if report.withheld else "",
+        f"{counted(report.kept, 'row')} had never left." if report.kept else "",
     ]
     return "\n".join(filter(None, [table, " ".join(filter(None, notes))]))

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from datapkg.cli.streams import echo, echo_json
-
-if TYPE_CHECKING:
-    from datapkg.kit.engines import KitDatabase, Options
+from datapkg.cli import completion  # noqa: F401  # what it does to bash's completion
+from datapkg.cli.colours import paint, paint_cell
+from datapkg.cli.commands import Choice, Naming, command, group
+from datapkg.cli.settings import Settings, url_from_surroundings
+from datapkg.cli.streams import echo, echo_json, width_of_stdout
+from datapkg.kit.display import terminal
 
 __all__ = ["CHECK_FAILED", "REFUSED", "USAGE", "Settings", "command", "group", "main"]
 
-REFUSED, USAGE, CHECK_FAILED = 1, 2, 3
+REFUSED, USAGE, CHECK_FAILED, INTERRUPTED = 1, 2, 3, 130
 
 # Name to (module, attribute, one line for --help): a command's module is imported when it is called or its help is
 # asked for, so that `datapkg --help` stays quick.
 _COMMANDS = {
     "audit": ("audit", "audit", "Verify the audit log."),
     "backup": ("backups", "backup", "Write the whole database into one file."),
+    "completion": ("completion", "completion", "Print the script that completes commands in a shell."),
     "copy": ("moving", "copy", "Copy a database into another one."),
     "documents": ("documents", "documents", "Count, upgrade and describe stored documents."),
     "dump": ("moving", "dump", "Write every row into one archive."),
     "engagement": ("engagement", "engagement", "Look at social engagement."),
     "environment": ("environment", "environment", "Show or set the database's environment."),
+    "erd": ("erd", "erd", "Draw the tables as SVG."),
     "evaluation": ("evaluation", "evaluation", "Look at definitions and runs, compare, import."),
     "health": ("health", "health", "Tell whether the database is well."),
     "lint-writes": ("lint_writes", "lint_writes", "Find direct writes to gated tables in Python source."),
@@ -44,94 +46,12 @@ _COMMANDS = {
     "scripts": ("scripts", "scripts", "Look at scripts and verify them."),
     "seed": ("seeds", "seed", "Load seed data."),
     "status": ("migrations", "status", "Show which migrations are applied."),
+    "studio": ("studio", "studio", "Look at rows, and edit them, in a browser."),
     "user": ("users", "user", "Manage users."),
 }
 
 
-@dataclass
-class Settings:
-    """The global options, as every command sees them.
-
-    Attributes:
-        url: the database URL.
-        json: whether to print JSON.
-        quiet: whether to print nothing but errors.
-    """
-
-    url: str
-    json: bool = False
-    quiet: bool = False
-
-    @contextmanager
-    def connected(self, *, migrate: bool = False) -> Iterator[KitDatabase]:
-        """Connect for one command, as ``datapkg.connect`` does."""
-        from datapkg import connection
-
-        database = connection.connect(self.url, migrate=migrate)
-        try:
-            yield database
-        finally:
-            connection.disconnect()
-
-    @contextmanager
-    def bound(self, **options: Unpack[Options]) -> Iterator[KitDatabase]:
-        """Bind without migrating and without looking at the migrations.
-
-        Args:
-            options: as for ``datapkg.connect``; ``must_exist=True`` never creates a SQLite file.
-        """
-        from datapkg.kit import database as kit
-
-        database = kit.bind(self.url, **options)
-        try:
-            yield database
-        finally:
-            kit.unbind()
-
-
-def _set_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if value:
-        root = ctx.find_root()
-        root.meta["json"] = True
-        if isinstance(root.obj, Settings):
-            root.obj.json = True
-
-
-def _json_option() -> click.Option:
-    return click.Option(
-        ["--json"], is_flag=True, expose_value=False, is_eager=True, callback=_set_json, help="Print JSON."
-    )
-
-
-class _Command(click.Command):
-    """A command that also takes --json."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params.append(_json_option())
-
-
-class _Group(click.Group):
-    """A group that also takes --json, for all of its commands."""
-
-    command_class = _Command
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params.append(_json_option())
-
-
-def command(**options: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a command of a function; it takes --json as every command does."""
-    return click.command(cls=_Command, **options)
-
-
-def group(**options: Any) -> Callable[[Callable[..., Any]], click.Group]:
-    """Make a group of a function; its commands take --json as every command does."""
-    return click.group(cls=_Group, **options)
-
-
-class _Root(click.Group):
+class _Root(Naming):
     def list_commands(self, ctx: click.Context) -> list[str]:
         from datapkg.cli import installed
 
@@ -158,17 +78,6 @@ class _Root(click.Group):
                 ]
             )
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
-        name = args[0] if args else ""
-        known = _COMMANDS if name in _COMMANDS else self.list_commands(ctx)
-        if name and not name.startswith("-") and name not in known:
-            import difflib
-
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            ctx.fail(f"No such command {name!r}.{hint}")
-        return super().resolve_command(ctx, args)
-
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--database", metavar="URL", help="The database; else DATABASE_URL, else sqlite:///datapkg.db.")
@@ -176,12 +85,20 @@ class _Root(click.Group):
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option(
     "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
+    type=Choice(["debug", "info", "warning", "error"]),
+    metavar="LEVEL",
     default="warning",
     show_default=True,
-    help="What to log, on stderr.",
+    help="What to log, on stderr: debug, info, warning or error.",
 )
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--log-format",
+    type=Choice(["text", "json"]),
+    metavar="FORMAT",
+    default="text",
+    show_default=True,
+    help="How to log: as text, or as json with an object a line.",
+)
 @click.version_option(package_name="datapkg", prog_name="datapkg")
 @click.pass_context
 def root(
@@ -190,72 +107,73 @@ def root(
     """Validated, versioned data domains on SQLite and PostgreSQL.
 
     Start with `datapkg seed`: it creates sqlite:///datapkg.db and fills it with something to look at.
+
+    \b
+    Examples:
+      datapkg seed
+      datapkg --database postgresql://me@host/app status
+      datapkg COMMAND --help
     """
     from datapkg.cli.logs import set_up
 
     set_up(level=log_level, form=log_format)
     if database == "":  # an unset variable in a script, and not the file that it would otherwise work on
         raise click.UsageError("--database is empty.", ctx)
-    ctx.obj = Settings(
-        url=database or _url_from_surroundings(), json=as_json or bool(ctx.meta.get("json")), quiet=quiet
-    )
-
-
-def _url_from_surroundings() -> str:
-    import os
-
-    from datapkg.kit.urls import DEFAULT_URL
-
-    if url := os.environ.get("DATABASE_URL"):
-        return url
-    try:
-        from dotenv import dotenv_values
-    except ImportError:
-        return DEFAULT_URL
-    return dotenv_values(".env").get("DATABASE_URL") or DEFAULT_URL
+    ctx.obj = Settings(url=database or url_from_surroundings(), json=as_json or bool(ctx.meta.get("json")), quiet=quiet)
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 refused or failed, 2 wrong usage, 3 a check found something."""
+    """Run the command line and exit.
+
+    The exit code is 0 when it is done, 1 when it was refused or failed, 2 after wrong usage, 3 when a check found
+    something, and 130 after Ctrl-C.
+
+    Args:
+        args: the words after ``datapkg``; those of the process unless given.
+    """
     given = list(sys.argv[1:] if args is None else args)
     # What follows a "--" is another program's.
     as_json = "--json" in given[: given.index("--") if "--" in given else None]
     from_click: Any
     try:
-        from_click = root.main(given, prog_name="datapkg", standalone_mode=False)
+        with terminal(width_of_stdout(), paint_cell):
+            from_click = root.main(given, prog_name="datapkg", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         _complain({"code": "aborted", "why": "Interrupted.", "fix": "Run it again.", "meta": {}}, as_json)
-        sys.exit(REFUSED)
-    except click.UsageError as error:
-        if not as_json:
-            error.show()
-        else:
-            fix = f"See `{error.ctx.command_path if error.ctx else 'datapkg'} --help`."
-            _complain({"code": "usage", "why": error.format_message(), "fix": fix, "meta": {}}, as_json)
+        sys.exit(INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
         sys.exit(USAGE)
-    except click.ClickException as error:
-        _complain({"code": "failed", "why": error.format_message(), "fix": "", "meta": {}}, as_json)
-        sys.exit(REFUSED)
-    except KeyboardInterrupt:
-        sys.exit(REFUSED)
+    except click.UsageError as error:
+        _complain_about_usage(error, as_json)
+        sys.exit(USAGE)
     except Exception as error:
-        from datapkg.kit.errors import DatapkgError
-
-        if isinstance(error, DatapkgError):
-            _complain(error.as_dict(), as_json)
-        elif isinstance(error, OSError):
-            fix = "Check the file or device that it reads from or writes to, then run it again."
-            _complain({"code": "system", "why": f"{error}.", "fix": fix, "meta": {}}, as_json)
+        _complain(_envelope(error), as_json)
+        if isinstance(error, OSError):
             _give_up_stdout()
-        elif as_json:
-            fix = "Run it again without --json to see where, and report it."
-            _complain({"code": "unexpected", "why": f"{type(error).__name__}: {error}", "fix": fix, "meta": {}}, True)
-        else:
-            raise
         sys.exit(REFUSED)
     sys.exit(from_click if isinstance(from_click, int) else 0)
+
+
+def _envelope(error: Exception) -> dict[str, Any]:
+    """Return code, why, fix and meta for whatever was raised."""
+    from datapkg.kit.errors import DatapkgError
+
+    if isinstance(error, DatapkgError):
+        return error.as_dict()
+    if isinstance(error, click.ClickException):
+        return {"code": "failed", "why": error.format_message(), "fix": "", "meta": {}}
+    if isinstance(error, OSError):
+        fix = "Check the file or device that it reads from or writes to, then run it again."
+        return {"code": "system", "why": f"{error}.", "fix": fix, "meta": {}}
+    import logging
+
+    logging.getLogger("datapkg.cli").debug("unexpected", exc_info=error)
+    first = str(error).partition("\n")[0]
+    fix = "Run it again with --log-level debug before the command to see where, and report it."
+    return {"code": "unexpected", "why": f"{type(error).__name__}: {first}", "fix": fix, "meta": {}}
 
 
 def _give_up_stdout() -> None:
@@ -268,11 +186,19 @@ def _give_up_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _complain_about_usage(error: click.UsageError, as_json: bool) -> None:
+    path = error.ctx.command_path if error.ctx is not None else "datapkg"
+    if error.ctx is not None and not as_json:
+        echo(error.ctx.get_usage(), err=True)
+    envelope = {"code": "usage", "why": error.format_message(), "fix": f"See `{path} --help`.", "meta": {}}
+    _complain(envelope, as_json)
+
+
 def _complain(envelope: dict[str, Any], as_json: bool) -> None:
     if as_json:
         echo_json(envelope, err=True)
         return
-    echo(click.style(f"error: {envelope['why']}", fg="red"), err=True)
+    echo(f"{paint('error:', 'bad')} {envelope['why']}", err=True)
     if envelope["fix"]:
-        echo(f"  fix: {envelope['fix']}", err=True)
-    echo(click.style(f"  code: {envelope['code']}", dim=True), err=True)
+        echo(f"  {paint('fix:', 'good')} {envelope['fix']}", err=True)
+    echo(paint(f"  code: {envelope['code']}", "faint"), err=True)

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from datapkg.cli.render import show, show_rows
+from datapkg.cli.colours import paint_diff
+from datapkg.cli.commands import Choice
+from datapkg.cli.completion import SCRIPTS
+from datapkg.cli.options import following, paged
+from datapkg.cli.render import progress, show, show_rows
 from datapkg.cli.root import CHECK_FAILED, Settings, group
 from datapkg.cli.scripts_backfill import backfill_command
+from datapkg.kit.words import counted
 
 if TYPE_CHECKING:
     from datapkg.scripts import ScriptCommand
@@ -19,7 +24,12 @@ __all__ = ["scripts"]
 
 @group()
 def scripts() -> None:
-    """Look at scripts: history, state, differences; verify them."""
+    """Look at scripts and verify them.
+
+    \b
+    Example:
+      datapkg scripts list
+    """
 
 
 scripts.add_command(backfill_command)
@@ -27,8 +37,8 @@ scripts.add_command(backfill_command)
 
 @scripts.command("list")
 @click.option("--owner", "owner_id", metavar="ID", help="Only scripts of this user.")
-@click.option("--limit", type=int, default=50, show_default=True, help="Rows at the most.")
-@click.option("--after", metavar="ID", help="Go on after this script, the last of the page before.")
+@paged
+@following("script", SCRIPTS)
 @click.pass_obj
 def list_(settings: Settings, *, owner_id: str | None, limit: int, after: str | None) -> None:
     """List scripts, newest first.
@@ -51,13 +61,13 @@ def list_(settings: Settings, *, owner_id: str | None, limit: int, after: str | 
             }
             for each in found
         ]
-        show_rows(settings, rows, empty="(no scripts)")
+        show_rows(settings, rows, empty="No scripts.")
 
 
 @scripts.command("log")
-@click.argument("script_id", metavar="ID")
-@click.option("--limit", type=int, default=50, show_default=True, help="Rows at the most.")
-@click.option("--after", metavar="ID", help="Go on after this command, the last of the page before.")
+@click.argument("script_id", metavar="ID", shell_complete=SCRIPTS)
+@paged
+@following("command", None)
 @click.pass_obj
 def log(settings: Settings, *, script_id: str, limit: int, after: str | None) -> None:
     """List a script's commands, newest first.
@@ -70,7 +80,7 @@ def log(settings: Settings, *, script_id: str, limit: int, after: str | None) ->
 
     with settings.connected():
         rows = [_row(each) for each in domain.list_commands(script_id, limit=limit, after=after)]
-        show_rows(settings, rows, empty="(no commands)")
+        show_rows(settings, rows, empty="No commands.")
 
 
 def _row(command: ScriptCommand) -> dict[str, Any]:
@@ -88,7 +98,7 @@ def _row(command: ScriptCommand) -> dict[str, Any]:
 
 
 @scripts.command("show")
-@click.argument("script_id", metavar="ID")
+@click.argument("script_id", metavar="ID", shell_complete=SCRIPTS)
 @click.option("--at", "version", type=int, metavar="VERSION", help="As it was in this version.")
 @click.option("--sequence", type=int, metavar="N", help="As it was right after this command.")
 @click.option("--time", metavar="TIME", help="As it was at this instant, such as 2026-03-02T09:00:00Z.")
@@ -97,7 +107,9 @@ def _row(command: ScriptCommand) -> dict[str, Any]:
 def show_(
     settings: Settings, *, script_id: str, version: int | None, sequence: int | None, time: str | None, text: bool
 ) -> None:
-    """Show a script's title, pages and elements, now or at an earlier moment.
+    """Show a script, now or at an earlier moment.
+
+    That is its title, pages and elements.
 
     \b
     Example:
@@ -125,11 +137,16 @@ def _instant(text: str) -> dt.datetime:
 
 
 @scripts.command("diff")
-@click.argument("script_id", metavar="ID")
-@click.argument("a", type=int)
-@click.argument("b", type=int)
+@click.argument("script_id", metavar="ID", shell_complete=SCRIPTS)
+@click.argument("a", type=int, metavar="A")
+@click.argument("b", type=int, metavar="B")
 @click.option(
-    "--by", type=click.Choice(["version", "sequence"]), default="version", show_default=True, help="What A and B count."
+    "--by",
+    type=Choice(["version", "sequence"]),
+    metavar="WHAT",
+    default="version",
+    show_default=True,
+    help="What A and B count: version or sequence.",
 )
 @click.pass_obj
 def diff(settings: Settings, *, script_id: str, a: int, b: int, by: str) -> None:
@@ -143,14 +160,16 @@ def diff(settings: Settings, *, script_id: str, a: int, b: int, by: str) -> None
 
     with settings.connected():
         found = domain.diff(script_id, a, b, by=by)
-        show(settings, found.public(), "" if settings.json else repr(found).rstrip("\n"))
+        show(settings, found.public(), "" if settings.json else paint_diff(repr(found).rstrip("\n")))
 
 
 @scripts.command("verify")
-@click.argument("script_id", metavar="[ID]", required=False)
+@click.argument("script_id", metavar="[ID]", required=False, shell_complete=SCRIPTS)
 @click.pass_obj
 def verify(settings: Settings, *, script_id: str | None) -> int:
-    """Replay a script's commands, or all scripts', and compare what was derived; exit 3 if something differs.
+    """Replay a script's commands, or all scripts', and compare.
+
+    What was derived from them is compared; exits with 3 if something differs.
 
     \b
     Example:
@@ -158,8 +177,8 @@ def verify(settings: Settings, *, script_id: str | None) -> int:
     """
     from datapkg import scripts as domain
 
-    with settings.connected():
-        report = domain.verify(script_id)
+    with settings.connected(), progress(settings, "verifying") as shown:
+        report = domain.verify(script_id, progress=shown.step)
     data = {
         "scripts": report.scripts,
         "commands": report.commands,
@@ -168,6 +187,7 @@ def verify(settings: Settings, *, script_id: str | None) -> int:
         "pages": report.pages,
         "findings": [finding.public() for finding in report.findings],
     }
-    well = f"All is well: {report.scripts} scripts, {report.commands} commands, {report.versions} versions."
+    counts = (("script", report.scripts), ("command", report.commands), ("version", report.versions))
+    well = f"All is well: {', '.join(counted(count, noun) for noun, count in counts)}."
     show(settings, data, well if report.ok else repr(report.findings))
     return 0 if report.ok else CHECK_FAILED

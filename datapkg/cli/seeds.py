@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from datapkg.cli.render import say, show, show_rows
+from datapkg.cli import completion
+from datapkg.cli.options import guarded
+from datapkg.cli.render import progress, say, show, show_rows
 from datapkg.cli.root import Settings, command
 
 if TYPE_CHECKING:
@@ -20,18 +22,21 @@ __all__ = ["seed"]
 @command()
 @click.option(
     "--profile",
+    metavar="NAME",
+    shell_complete=completion.profiles,
     help="Which profile: base, demo, or one of a registered domain. Default: demo on SQLite, base on a server.",
 )
-@click.option("--domain", help="Only this domain's tables.")
+@click.option("--domain", metavar="NAME", shell_complete=completion.domains, help="Only this domain's tables.")
 @click.option(
     "--file",
     "files",
+    metavar="FILE",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
     help="A seed file of your own; may be repeated.",
 )
 @click.option("--diff", is_flag=True, help="Show what would change and write nothing.")
-@click.option("--i-know-this-is", metavar="ENVIRONMENT", help="Needed for demo data in a production database.")
+@guarded("for demo data in a production database")
 @click.pass_obj
 def seed(
     settings: Settings,
@@ -45,16 +50,22 @@ def seed(
     """Load seed data; running it again changes nothing that is as the files say.
 
     \b
-    Example:
+    Examples:
       datapkg seed
       datapkg --database postgresql://me@host/app seed --profile base
     """
     from datapkg.operations import seeding
 
     with settings.connected() as database:
-        report = seeding.seed(
-            profile=profile, domain=domain, files=files or None, diff=diff, i_know_this_is=i_know_this_is
-        )
+        with progress(settings, "seeding") as shown:
+            report = seeding.seed(
+                profile=profile,
+                domain=domain,
+                files=files or None,
+                diff=diff,
+                i_know_this_is=i_know_this_is,
+                progress=shown.step,
+            )
         data = {
             "profile": report.profile,
             "applied": report.applied,
@@ -67,7 +78,7 @@ def seed(
         elif not report.changed:
             say(
                 settings,
-                f"Nothing to change: all {len(report.changes)} rows of {report.profile} are in {database.url} already.",
+                f"Nothing to change: {_all(len(report.changes), report.profile)} in {database.url} already.",
             )
         elif diff:
             show_rows(settings, list(_differences(report)), empty="")
@@ -75,6 +86,10 @@ def seed(
         else:
             show_rows(settings, report.summary, empty="")
             say(settings, f"Seeded {database.url} with the profile {report.profile}.")
+
+
+def _all(count: int, profile: str) -> str:
+    return f"the one row of {profile} is" if count == 1 else f"all {count:,} rows of {profile} are"
 
 
 def _differences(report: SeedReport) -> Iterator[dict[str, object]]:

@@ -14,20 +14,28 @@ __all__ = ["user"]
 
 @group()
 def user() -> None:
-    """Manage users."""
+    """Manage users.
+
+    \b
+    Example:
+      datapkg user bootstrap-admin me@example.com
+    """
 
 
 @user.command("bootstrap-admin")
 @click.argument("email")
-@click.option("--name", help="How to show them.")
+@click.option("--name", metavar="TEXT", help="How to show them.")
 @click.option(
     "--password",
+    metavar="TEXT",
     envvar="DATAPKG_ADMIN_PASSWORD",
     help="Asked for if left out; or set DATAPKG_ADMIN_PASSWORD.",
 )
 @click.pass_obj
 def bootstrap_admin(settings: Settings, *, email: str, name: str | None, password: str | None) -> None:
-    """Create the first ADMIN; works only while there is none.
+    """Create the first ADMIN, EMAIL.
+
+    It works only while there is none.
 
     \b
     Example:

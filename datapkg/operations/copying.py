@@ -27,6 +27,7 @@ from datapkg.kit.errors import (
 from datapkg.kit.failpoints import reach
 from datapkg.kit.results import Rows
 from datapkg.kit.urls import parse_url
+from datapkg.kit.words import counted
 from datapkg.operations import migrations
 from datapkg.operations.bookkeeping import Setting
 from datapkg.operations.migrations.history import ensure_bookkeeping, has_books
@@ -89,7 +90,7 @@ class CopyReport:
 
     def __str__(self) -> str:
         resumed = " (an interrupted copy was gone on with)" if self.resumed else ""
-        return f"{self.rows} rows copied from {self.source} to {self.target}{resumed}."
+        return f"{counted(self.rows, 'row')} copied from {self.source} to {self.target}{resumed}."
 
     def _repr_html_(self) -> str:
         return self.tables._repr_html_()
@@ -176,7 +177,7 @@ def _require_current(source: KitDatabase) -> None:
         source.connect()  # says that there is no such file
     if status.state != "current":
         raise SchemaOutdatedError(
-            f"The source {source.url} lacks {len(status.pending)} migrations: {', '.join(status.pending)}.",
+            f"The source {source.url} lacks {counted(len(status.pending), 'migration')}: {', '.join(status.pending)}.",
             fix="Run `datapkg migrate` on it first.",
             pending=status.pending,
         )
@@ -239,7 +240,10 @@ class _Copy:
         report = CopyReport(
             self.source.url,
             self.target.url,
-            Rows({"table": name, "rows": digest.rows} for name, digest in digests.items()),
+            Rows(
+                ({"table": name, "rows": digest.rows} for name, digest in digests.items()),
+                of={"table": str, "rows": int},
+            ),
             resumed,
             migrated,
         )

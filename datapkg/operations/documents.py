@@ -18,6 +18,7 @@ from datapkg.kit.errors import DatapkgError, NotFoundError, StaleWriteError, Val
 from datapkg.kit.failpoints import reach
 from datapkg.kit.models import Model
 from datapkg.kit.results import Rows
+from datapkg.kit.words import did_you_mean
 
 __all__ = [
     "DocumentColumn",
@@ -50,7 +51,7 @@ class DocumentColumn:
 
     model: type[Model]
     column: str
-    document: Document
+    document: Document[Any]
     immutable: bool
     frozen: str = ""
 
@@ -103,6 +104,9 @@ def _frozen(model: type[Model], column: str) -> str:
     return f"EXISTS (SELECT 1 FROM {table} WHERE {table}.{reference} = {quote(model._meta.table_name)}.id)"
 
 
+_STATUS = {"column": str, "document": str, "version": str, "current": int, "rows": int, "state": str}
+
+
 def documents_status() -> Rows[dict[str, object]]:
     """Count the stored versions of every document column, in SQL.
 
@@ -111,7 +115,7 @@ def documents_status() -> Rows[dict[str, object]]:
         ``immutable`` for an old one that upgrades only when read, ``newer`` than this code, or ``corrupt``).
     """
     database = current()
-    found: Rows[dict[str, object]] = Rows()
+    found: Rows[dict[str, object]] = Rows(of=_STATUS)
     for each in document_columns():
         version = database.dialect.json_version(quote(each.column))
         # What can be current needs no look at what freezes it, and mostly all are.
@@ -234,5 +238,6 @@ def documents_schema(name: str) -> dict[str, object]:
     """
     known = {column.document.name: column.document for column in document_columns()}
     if name not in known:
-        raise NotFoundError("document type", name, fix=f"Use one of: {', '.join(sorted(known))}.")
+        meant = did_you_mean(name, known)
+        raise NotFoundError("document type", name, fix=f"{meant} Use one of: {', '.join(sorted(known))}.".strip())
     return json_schema(known[name])

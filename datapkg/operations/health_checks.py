@@ -7,15 +7,20 @@ import re
 import threading
 import time
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from datapkg.kit.database import current, release
 from datapkg.kit.engines import KitDatabase
 from datapkg.kit.errors import DatabaseBusyError, DatapkgError, ReadOnlyError
-from datapkg.kit.results import html_table
+from datapkg.kit.frames import shape_of
+from datapkg.kit.markup import badge, html_table
+from datapkg.kit.results import Rows
 from datapkg.operations import migrations
 from datapkg.operations.migrations.history import is_missing
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Health", "HealthState", "health"]
 
@@ -60,7 +65,17 @@ class Health:
         return {**asdict(self), "ok": self.ok}
 
     def _repr_html_(self) -> str:
-        return html_table(["", "health"], self.as_dict().items())
+        shown: dict[str, object] = self.as_dict()
+        shown["state"] = badge(self.state, "good" if self.ok else "bad")
+        return html_table(["", "health"], shown.items())
+
+    def df(self) -> pandas.DataFrame:
+        """Return the attributes as a DataFrame of one row.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+        """
+        return Rows([self.as_dict()], of={**shape_of(type(self)), "ok": bool}).df()
 
 
 def health(*, database: KitDatabase | None = None) -> Health:

@@ -83,7 +83,7 @@ class RowWriter:
         """Return a document in the version it comes in, once its upgraded form has passed the current schema."""
         text = encode(value, path=field.name)
         if isinstance(field, DocumentField):
-            document: Document = field.document
+            document: Document[Any] = field.document
             document.validate(document.upgrade(parse_json(str(text))), path=field.name)
         return text
 
@@ -94,7 +94,7 @@ class RowWriter:
         # datapkg: allow-write whole rows come in through here
         gate = current().open_gate(table.table_name) if getattr(table, "gated", False) else nullcontext()
         with gate:
-            return cast(UUID, insert(self.model, values).id)
+            return insert(self.model, values).id
 
     def changes(self, row: Model, values: Mapping[str, object]) -> dict[str, tuple[object, object]]:
         """Return ``{field: (stored, given)}`` for the values that differ from a stored row.

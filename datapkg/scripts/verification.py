@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -47,8 +47,14 @@ class VerifyReport:
         """Whether nothing was found."""
         return not self.findings
 
+    def _repr_html_(self) -> str:
+        counted = f"{self.scripts:,} scripts, {self.commands:,} commands, {self.versions:,} versions verified"
+        return f"<p>{counted}: {'nothing is wrong' if self.ok else 'this is wrong'}</p>" + (
+            "" if self.ok else self.findings._repr_html_()
+        )
 
-def verify(script_id: UUID | str | None = None) -> VerifyReport:
+
+def verify(script_id: UUID | str | None = None, *, progress: Callable[[int, int], None] | None = None) -> VerifyReport:
     """Replay one script's or all scripts' commands from nothing, and compare all that is derived from them.
 
     Each script is looked at as it is at one moment, whatever is appended meanwhile, in memory that does not grow with
@@ -56,13 +62,15 @@ def verify(script_id: UUID | str | None = None) -> VerifyReport:
 
     Args:
         script_id: which script; left out, all of them.
+        progress: called with the scripts done and the scripts to do.
 
     Raises:
         NotFoundError: there is no such script.
     """
     keys = _keys() if script_id is None else iter((as_id(script_id, "script_id"),))
+    total = 0 if progress is None else 1 if script_id is not None else Script.select().count()
     scripts = commands = versions = elements = pages = 0
-    findings: Rows[Finding] = Rows()
+    findings: Rows[Finding] = Rows(of=Finding)
     for key in keys:
         joined = current().in_transaction()
         with snapshot():
@@ -79,6 +87,8 @@ def verify(script_id: UUID | str | None = None) -> VerifyReport:
         )  # fmt: skip
         pages += one.pages
         findings += one.findings
+        if progress is not None:
+            progress(scripts, max(scripts, total))
     if script_id is None:
         findings += _orphans()
         findings += _feed_gaps()

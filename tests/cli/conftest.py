@@ -28,18 +28,18 @@ class Shell:
 
     def __call__(self, *args, expect=0, stdin="", **environment):
         """Run a command, check its exit code, and return what it printed."""
-        words = list(map(str, args))
-        if any(name.startswith("PYTHON") for name in environment):
+        words, surroundings = list(map(str, args)), {**self.environment, **environment}
+        if any(name.startswith("PYTHON") and value != os.environ.get(name) for name, value in surroundings.items()):
             result = subprocess.run(
                 [sys.executable, "-m", "datapkg", *words],
                 cwd=self.folder,
-                env={**self.environment, **environment},
+                env=surroundings,
                 input=stdin,
                 capture_output=True,
                 text=True,
             )
         else:
-            result = nursery.run(words, cwd=self.folder, env={**self.environment, **environment}, stdin=stdin)
+            result = nursery.run(words, cwd=self.folder, env=surroundings, stdin=stdin)
         assert result.returncode == expect, f"{result.returncode}: {result.stdout}{result.stderr}"
         assert "Traceback" not in result.stderr
         return result

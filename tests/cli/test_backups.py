@@ -1,11 +1,6 @@
-"""``datapkg backup`` and ``datapkg restore`` as processes: what they print, JSON, exit codes, the bar on a terminal."""
+"""``datapkg backup`` and ``datapkg restore`` as processes: what they print, JSON, exit codes."""
 
 from __future__ import annotations
-
-import os
-import pty
-import subprocess
-import sys
 
 import pytest
 
@@ -35,16 +30,3 @@ def test_backup_and_restore(app):
     assert app("restore", "monday.backup", "--lock-timeout", "soon", expect=2).stderr
     assert app.refusal("--database", "sqlite:///none.db", "backup", "b")["code"] == "database_unavailable"
     assert not (app.folder / "none.db").exists() and not (app.folder / "b").exists()
-    # On a terminal a bar says how far it is.
-    ours, theirs = pty.openpty()
-    done = subprocess.run(
-        [sys.executable, "-m", "datapkg", "backup", "bar.backup"],
-        cwd=app.folder,
-        env={**app.environment, "TERM": "xterm"},
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    shown = os.read(ours, 100_000).decode()
-    os.close(ours)
-    assert done.returncode == 0 and "backup" in shown and "100%" in shown

@@ -38,13 +38,13 @@ def test_runs_are_listed_and_narrowed(demo):
     runs = demo.json("evaluation", "runs")
     assert [(run["completed"], run["failed"], run["total"]) for run in runs] == [(9, 1, 10), (10, 0, 10)]
     assert demo.json("evaluation", "runs", "--status", "running") == []
-    assert "(no runs)" in demo("evaluation", "runs", "--status", "FAILED").stdout
+    assert "No runs." in demo("evaluation", "runs", "--status", "FAILED").stdout
     assert demo.json("evaluation", "runs", "--definition", definition(demo)) == runs
     assert demo.json("evaluation", "runs", "--tree", definition(demo), "--limit", "1") == runs[:1]
     assert demo.json("evaluation", "runs", "--after", runs[0]["id"]) == runs[1:]
     demo("evaluation", "runs", "--tree", runs[0]["id"], "--definition", runs[0]["id"], expect=2)
     demo("evaluation", "runs", "--status", "GONE", expect=2)
-    assert demo.refusal("evaluation", "runs", "--limit", "0")["code"] == "validation"
+    assert demo.refusal("evaluation", "runs", "--limit", "0", expect=2)["code"] == "usage"
     assert "Apology by tone and delay" in demo("evaluation", "runs").stdout
 
 
@@ -69,7 +69,7 @@ def test_transcripts_are_imported(demo):
     lines = demo.folder / "answers.jsonl"
     lines.write_text(json.dumps(line) + "\n")
     assert demo.json("evaluation", "import", lines, "--run", run) == {"run_id": run, "created": 1, "kept": 0}
-    assert "1 were there already" in demo("evaluation", "import", lines, "--run", run).stdout
+    assert "1 was there already" in demo("evaluation", "import", lines, "--run", run).stdout
     lines.write_text(json.dumps({**line, "content": [{"role": "nobody", "content": ""}]}) + "\n{\n")
     refusal = demo.refusal("evaluation", "import", lines, "--run", run)
     assert {"line 1.content.0.role", "line 2"} <= set(refusal["meta"]["errors"])

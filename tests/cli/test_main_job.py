@@ -37,7 +37,7 @@ def test_a_server_is_migrated_on_purpose_and_gets_base(shell, server_url):
     assert shell("--database", url, "status", "--check", expect=3)
     assert shell.json("--database", url, "health", expect=3)["state"] == "unmigrated"
     assert "001_audit" in shell("--database", url, "migrate").stdout
-    assert "nothing to migrate" in shell("--database", url, "migrate").stdout
+    assert "Nothing to migrate" in shell("--database", url, "migrate").stdout
     seeded = shell.json("--database", url, "seed")
     assert [row["table"] for row in seeded["tables"]] == ["feature_flags", "skill_pools"]
     assert shell.json("--database", url, "health")["state"] == "ok"

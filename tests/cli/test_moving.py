@@ -1,11 +1,6 @@
-"""``datapkg dump``, ``load`` and ``copy`` as processes: what they print, JSON, exit codes, the bar on a terminal."""
+"""``datapkg dump``, ``load`` and ``copy`` as processes: what they print, JSON, exit codes."""
 
 from __future__ import annotations
-
-import os
-import pty
-import subprocess
-import sys
 
 import pytest
 
@@ -26,7 +21,7 @@ def test_dump_and_load(app):
     made = app.json("dump", "all.zip")
     assert made["path"] == "all.zip" and made["rows"] > 6 and "api_keys" in made["left_out"]
     part = app("dump", "--domain", "flags", "flags.zip")
-    assert "1 rows in flags.zip" in part.stdout and part.stderr == ""
+    assert "1 row in flags.zip" in part.stdout and part.stderr == ""
     refused = app.refusal("load", "all.zip")
     assert refused["code"] == "conflict" and "--replace" in refused["fix"]
     with datapkg.using(f"sqlite:///{app.folder / 'app.db'}"):
@@ -42,20 +37,8 @@ def test_dump_and_load(app):
 
 
 def test_copy(app):
-    """To an empty file; a second time it is refused; on a terminal a bar says how far it is."""
-    ours, theirs = pty.openpty()
-    done = subprocess.run(
-        [sys.executable, "-m", "datapkg", "copy", "sqlite:///app.db", "sqlite:///copy.db"],
-        cwd=app.folder,
-        env={**app.environment, "TERM": "xterm"},
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        text=True,
-    )
-    os.close(theirs)
-    shown = os.read(ours, 100_000).decode()
-    os.close(ours)
-    assert done.returncode == 0 and "rows copied from sqlite:///app.db to sqlite:///copy.db" in done.stdout
-    assert "copying" in shown and "100%" in shown
+    """To an empty file; a second time it is refused."""
+    done = app("copy", "sqlite:///app.db", "sqlite:///copy.db")
+    assert "rows copied from sqlite:///app.db to sqlite:///copy.db" in done.stdout and done.stderr == ""
     refused = app.refusal("copy", "sqlite:///app.db", "sqlite:///copy.db")
     assert refused["code"] == "conflict" and "empty database" in refused["fix"]

@@ -130,7 +130,7 @@ def test_scenarios_are_listed(demo):
     assert rows[0]["revision_of_id"] == rows[1]["id"]
     assert [row["id"] for row in demo.json("planning", "scenarios", "--after", rows[0]["id"])] == [rows[1]["id"]]
     assert PLAN in demo("planning", "scenarios", "--limit", "1", "--after", rows[0]["id"]).stdout
-    assert "no planning scenarios" in demo("planning", "scenarios", "--mode", "TOKEN").stdout
+    assert "No planning scenarios" in demo("planning", "scenarios", "--mode", "TOKEN").stdout
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_scenarios_are_listed(demo):
         (["simulate", PLAN, "--draws", "1000000000"], 1),
         (["simulate", PLAN, "--seed", "-1"], 1),
         (["simulate", PLAN, "--draws", "many"], 2),
-        (["set-mode", PLAN, "token", "--actor", "me"], 2),
+        (["set-mode", PLAN, "tokens", "--actor", "me"], 2),
         (["set-mode", PLAN, "TOKEN"], 2),
         (["set-mode", PLAN, "LEGACY", "--actor", ""], 1),
         (["balance"], 2),

@@ -56,7 +56,7 @@ def test_a_difference_is_shown(demo, script):
 
 def test_verify_says_what_is_wrong_and_exits_3(demo, script):
     """Nothing at first; then somebody takes a trigger away and changes an element."""
-    assert "All is well: 1 scripts, 12 commands" in demo("scripts", "verify").stdout
+    assert "All is well: 1 script, 12 commands" in demo("scripts", "verify").stdout
     assert demo.json("scripts", "verify", script)["findings"] == []
     with sqlite3.connect(demo.folder / "datapkg.db") as connection:
         connection.execute("DROP TRIGGER tg_script_elements_update")

@@ -56,7 +56,7 @@ def test_output_that_nobody_reads_or_that_does_not_fit_is_no_traceback(shell):
 
 
 def test_an_interrupted_seeding_writes_nothing_and_says_so(shell):
-    """Ctrl-C in the middle: exit code 1, no traceback, no row."""
+    """Ctrl-C in the middle: exit code 130, no traceback, no row."""
     # Wide rows, so that SQLite's cache is full, and the log grows, after few of them.
     rows = [{"key": f"flag{number}", "description": "wide " * 300} for number in range(6_000)]
     (shell.folder / "many.json").write_text(json.dumps({"table": "feature_flags", "rows": rows}))
@@ -69,7 +69,7 @@ def test_an_interrupted_seeding_writes_nothing_and_says_so(shell):
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     printed, errors = process.communicate()
-    assert (process.returncode, printed.strip()) == (1, "")
+    assert (process.returncode, printed.strip()) == (130, "")
     assert json.loads(errors)["code"] == "aborted"
     assert shell.json("seed", "--file", "many.json", "--diff")["tables"][0]["inserted"] == 6_000
 

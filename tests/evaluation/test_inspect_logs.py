@@ -366,7 +366,7 @@ def test_the_command_line_imports(db, datapkg_url, log):
     """It says what was made and of which run; with --json as one value."""
     called = CliRunner().invoke(import_file, [str(log("failing"))], obj=Settings(url=datapkg_url))
     assert called.exit_code == 0
-    assert called.output.startswith("1 transcripts created, 0 were there already, 1 samples failed, in run ")
+    assert called.output.startswith("1 transcript created, 0 were there already, 1 sample failed, in run ")
     again = CliRunner().invoke(import_file, [str(log("failing"))], obj=Settings(url=datapkg_url, json=True))
     with override(db):  # the command has disconnected
         report = json.loads(again.output)

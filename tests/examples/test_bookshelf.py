@@ -95,7 +95,7 @@ def test_it_is_served_like_a_built_in_domain(installed: Installed, postgres_serv
                 "status": r"bookshelf: 001_bookshelf +applied",
                 "bookshelf list": r"A\. Writer, B\. Translator",
                 f"!bookshelf lend {ISBN} {READER}": r"is lent already",
-                "documents upgrade": r"2 upgraded",  # a book of the demo, and a definition
+                "documents upgrade": r"2 documents upgraded",  # a book of the demo, and a definition
                 "seed --profile demo --json": r'"changed": false',
                 "dump all.zip": r"rows in all\.zip",
                 f"copy sqlite:///datapkg.db {server}": r"rows copied",
@@ -108,7 +108,7 @@ def test_it_is_served_like_a_built_in_domain(installed: Installed, postgres_serv
                 f"{new} bookshelf return {ISBN} {READER}": r"is returned by",
                 f"{new} restore new.backup": r"Restored",
                 f"{new} bookshelf list --json": LENT,
-                f"{new} rollback --history bookshelf": r"001_bookshelf",
+                f"{new} rollback --domain bookshelf": r"001_bookshelf",
                 f"{new} migrate": r"001_bookshelf",
             }
         )

@@ -24,11 +24,13 @@ from datapkg.kit.errors import (
     ValidationError,
 )
 from datapkg.kit.failpoints import reach
+from datapkg.kit.markup import html_table
+from datapkg.kit.words import counted
 from datapkg.operations.backups.files import Backup, new_file, read_backup, seal, stamp_of_now
 from datapkg.operations.bookkeeping import Setting
 from datapkg.operations.migrations.environments import ENVIRONMENT_KEY, environment, guard
 from datapkg.operations.migrations.history import applied, has_books, is_missing, refuse_foreign
-from datapkg.operations.migrations.lock import in_driver_transaction
+from datapkg.operations.migrations.lock import in_driver_transaction, seconds
 
 __all__ = ["Backup", "BackupReport", "RestoreReport", "backup", "read_backup", "restore", "write_backup"]
 
@@ -53,10 +55,14 @@ class BackupReport:
         """Return it as a JSON-ready dictionary."""
         return {"path": str(self.path), **_facts(self.backup), "seconds": round(self.seconds, 3)}
 
+    def _repr_html_(self) -> str:
+        return html_table(("", "backup"), self.as_dict().items())
+
     def __str__(self) -> str:
         made = self.backup
         return (
-            f"{self.path}: {made.tables} tables, {made.size} bytes, {made.engine} {made.engine_version}, "
+            f"{self.path}: {counted(made.tables, 'table')}, {counted(made.size, 'byte')}, {made.engine} "
+            f"{made.engine_version}, "
             f"at {_revision(made)}."
         )
 
@@ -82,10 +88,13 @@ class RestoreReport:
         facts = {**_facts(self.backup), "path": str(self.backup.path)}
         return {**facts, "environment": self.environment, "state": self.state, "seconds": round(self.seconds, 3)}
 
+    def _repr_html_(self) -> str:
+        return html_table(("", "restored"), self.as_dict().items())
+
     def __str__(self) -> str:
         text = (
-            f"Restored {self.backup.tables} tables as they were at {self.backup.made_at}, at {_revision(self.backup)}; "
-            f"the environment is {self.environment}."
+            f"Restored {counted(self.backup.tables, 'table')} as they were at {self.backup.made_at}, "
+            f"at {_revision(self.backup)}; the environment is {self.environment}."
         )
         if self.state == "behind":
             text += " Migrations are pending: run `datapkg migrate`."
@@ -226,7 +235,7 @@ def restore(
         database: instead of the database in force.
 
     Raises:
-        ValidationError: there is no such file.
+        ValidationError: there is no such file, or the timeout is no number of seconds.
         ArchiveError: it is no backup, was truncated or altered, or is of the other engine.
         EnvironmentGuardError: the database is production.
         ForeignDatabaseError: it holds somebody else's tables, and none of datapkg's.
@@ -238,6 +247,7 @@ def restore(
         ``restore("app.backup")``
     """
     started = time.monotonic()
+    lock_timeout = seconds(lock_timeout, "lock_timeout")
     database = database or current()
     _refuse_open_transaction(database, "restore")
     engine, chosen = _engine(database), read_backup(path)

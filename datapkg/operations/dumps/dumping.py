@@ -15,6 +15,7 @@ from datapkg.kit.engines import KitDatabase, SqliteFileDatabase
 from datapkg.kit.errors import ArchiveError, ValidationError
 from datapkg.kit.failpoints import reach
 from datapkg.kit.results import Rows
+from datapkg.kit.words import counted
 from datapkg.operations.dumps.archive import ArchivedTable, Manifest, Writer, writing
 from datapkg.operations.migrations import history
 from datapkg.operations.moving.rows import RowCodec
@@ -76,7 +77,7 @@ class DumpReport:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.rows} rows in {self.path} ({self.bytes:,} bytes)."]
+        lines = [f"{counted(self.rows, 'row')} in {self.path} ({counted(self.bytes, 'byte')})."]
         lines += [f"Left out: {table} ({why})." for table, why in self.left_out.items()]
         if self.emptied:
             lines.append(f"Left empty: {', '.join(self.emptied)}.")
@@ -194,7 +195,7 @@ def dump(
     report = DumpReport(
         target,
         size,
-        Rows({"table": table.name, "rows": table.rows} for table in tables),
+        Rows(({"table": table.name, "rows": table.rows} for table in tables), of={"table": str, "rows": int}),
         selection.left_out,
         [f"{table}.{column}" for table, columns in selection.emptied.items() for column in columns],
     )

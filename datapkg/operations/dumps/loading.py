@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from datapkg.kit.errors import ArchiveError, ConflictError, DatapkgError, NotFou
 from datapkg.kit.failpoints import reach
 from datapkg.kit.json_values import parse_json
 from datapkg.kit.results import Rows
+from datapkg.kit.words import counted
 from datapkg.operations import migrations
 from datapkg.operations.dumps.archive import Manifest, Reader
 from datapkg.operations.dumps.sources import ArchiveSource, Source, is_older, scratch
@@ -75,7 +77,7 @@ class LoadReport:
 
     def __str__(self) -> str:
         upgraded = ", brought up to date" if self.upgraded else ""
-        lines = [f"{self.rows} rows loaded from {self.path}{upgraded}."]
+        lines = [f"{counted(self.rows, 'row')} loaded from {self.path}{upgraded}."]
         lines += [f"Not in the archive: {table} ({why})." for table, why in self.left_out.items()]
         return "\n".join(lines)
 
@@ -111,14 +113,14 @@ def load(
         SchemaAheadError: it was made at a newer revision.
         ConflictError: the target has rows, or refused one.
         EnvironmentGuardError: rows of a production database would be replaced.
-        ValidationError: rows are not valid; names table, row and column of each.
+        ValidationError: rows are not valid; names table, row and column of each. Or the path is none.
         SchemaOutdatedError: the target lacks migrations, and has rows.
         NotFoundError: there is no such domain, or the archive does not have it.
 
     Example:
         ``load("everything.zip")``
     """
-    source, database = Path(path), current()
+    source, database = _path(path), current()
     reader = _opened(source)
     try:
         everything = moved_tables()
@@ -144,13 +146,23 @@ def load(
     reach("load.after_commit")
     report = LoadReport(
         source,
-        Rows({"table": name, "rows": count} for name, count in counts.items()),
+        Rows(({"table": name, "rows": count} for name, count in counts.items()), of={"table": str, "rows": int}),
         older,
         migrated,
         reader.manifest.left_out,
     )
     logger.info("loaded", extra={"rows": report.rows, "upgraded": older})
     return report
+
+
+def _path(given: str | Path) -> Path:
+    try:
+        path = Path(given)
+        if "\0" not in os.fsdecode(os.fsencode(path)):
+            return path
+    except (TypeError, ValueError):  # no text, or a lone surrogate
+        pass
+    raise ValidationError({"path": ["Not a valid path."]}, what="archive")
 
 
 def _opened(path: Path) -> Reader:

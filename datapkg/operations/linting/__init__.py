@@ -93,7 +93,7 @@ def lint_writes(paths: Iterable[str | os.PathLike[str]]) -> Rows[Finding]:
         >>> lint_writes(["src"])  # doctest: +SKIP
     """
     gated = {table.lower(): call for table, call in gated_tables().items()}
-    found: Rows[Finding] = Rows()
+    found: Rows[Finding] = Rows(of=Finding)
     for path, source, touches in _scanned(paths):
         if isinstance(source, Unread):
             instead = "mend the file, or leave it out"

@@ -9,6 +9,7 @@ from datapkg.kit.database import current
 from datapkg.kit.dialect.catalog import Catalog, difference, read_catalog
 from datapkg.kit.engines import KitDatabase
 from datapkg.kit.errors import MigrationError
+from datapkg.kit.markup import html_lines
 from datapkg.operations.bookkeeping import BOOKKEEPING
 from datapkg.operations.migrations import history as books
 from datapkg.operations.migrations.adoption import adopting_text
@@ -41,6 +42,9 @@ class Differences(list[str]):
 
     def __str__(self) -> str:
         return "\n".join(self) if self else "Database, migrations and models agree."
+
+    def _repr_html_(self) -> str:
+        return html_lines(str(self))
 
 
 def check(*, from_zero: bool = False, database: KitDatabase | None = None) -> Differences:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -18,12 +20,15 @@ from datapkg.operations.migrations.history import has_books, is_missing
 __all__ = ["CLONE_PREFIX", "cloned"]
 
 CLONE_PREFIX = "datapkg_rehearsal_"
-"""What the names of clones begin with, so that one that a killed process left is known."""
+"""What the names of clones begin with; then the second in which they were made follows."""
+_STALE = 24 * 3600
 
 
 @contextmanager
 def cloned(database: KitDatabase) -> Iterator[KitDatabase]:
     """Yield a copy of a database as it is at one moment, while others go on writing; afterwards it is gone.
+
+    Clones that a killed process left, and that are older than a day, are removed before.
 
     SQLite: its online backup, into a temporary folder. PostgreSQL: pg_dump and pg_restore into a new database on the
     same server; ``CREATE DATABASE … TEMPLATE`` would be quicker, and is refused while anybody is connected.
@@ -35,6 +40,9 @@ def cloned(database: KitDatabase) -> Iterator[KitDatabase]:
         ConfigurationError: a transaction is open, PostgreSQL's programs are missing, or no database may be created.
         StorageError: there is no room for the copy.
     """
+    for left in Path(tempfile.gettempdir()).glob(f"{CLONE_PREFIX}*"):
+        if _is_stale(left.name):
+            shutil.rmtree(left, ignore_errors=True)
     with _sqlite(database) if isinstance(database, SqliteDatabase) else _postgresql(database) as clone:
         try:
             yield clone
@@ -43,11 +51,21 @@ def cloned(database: KitDatabase) -> Iterator[KitDatabase]:
                 release(clone)
 
 
+def _prefix() -> str:
+    return f"{CLONE_PREFIX}{int(time.time())}_"
+
+
+def _is_stale(name: str) -> bool:
+    """Tell by its name whether a clone is older than a day."""
+    made = name.removeprefix(CLONE_PREFIX).partition("_")[0]
+    return made.isdecimal() and int(made) < time.time() - _STALE
+
+
 @contextmanager
 def _sqlite(database: SqliteDatabase) -> Iterator[KitDatabase]:
     from datapkg.operations.backups import sqlite
 
-    with tempfile.TemporaryDirectory(prefix=CLONE_PREFIX) as folder:
+    with tempfile.TemporaryDirectory(prefix=_prefix()) as folder:
         path = Path(folder) / "clone.db"
         if not is_missing(database):
             path.touch(mode=0o600)
@@ -62,7 +80,7 @@ def _postgresql(database: KitDatabase) -> Iterator[KitDatabase]:
     from datapkg.operations.backups import backup, postgresql, restore
 
     assert isinstance(database, PostgresMixin)
-    name = f"{CLONE_PREFIX}{uuid.uuid4().hex[:16]}"
+    name = f"{_prefix()}{uuid.uuid4().hex[:8]}"
     encoding, collate, ctype = database.fetch(
         "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database "
         "WHERE datname = current_database()",
@@ -71,6 +89,10 @@ def _postgresql(database: KitDatabase) -> Iterator[KitDatabase]:
     like = f"ENCODING '{encoding}' LC_COLLATE '{collate}' LC_CTYPE '{ctype}'"
     # Not the caller's connection, and not its object either, which may be in a transaction that is never committed.
     with closing(database.twin(60)) as other:
+        for (left,) in other.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (CLONE_PREFIX,)):
+            if _is_stale(left):
+                with suppress(DatapkgError):  # another role's, or somebody looks at it
+                    other.execute_sql(f"DROP DATABASE IF EXISTS {quote(left)}")
         try:
             other.execute_sql(f"CREATE DATABASE {quote(name)} TEMPLATE template0 {like}")
         except DatapkgError as error:
@@ -84,7 +106,7 @@ def _postgresql(database: KitDatabase) -> Iterator[KitDatabase]:
             clone.url = f"{database.url} (its clone {name})"
             clone.execute_sql(f"CREATE SCHEMA IF NOT EXISTS {quote(postgresql.schema_of(database))}")
             if has_books(database):
-                with tempfile.TemporaryDirectory(prefix=CLONE_PREFIX) as folder:
+                with tempfile.TemporaryDirectory(prefix=_prefix()) as folder:
                     backup(Path(folder) / "clone", database=database)
                     restore(Path(folder) / "clone", owners=False, database=clone)
             yield clone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +13,12 @@ from datapkg.kit.database import current
 from datapkg.kit.engines import KitDatabase, SqliteDatabase
 from datapkg.kit.errors import MigrationError
 from datapkg.kit.results import Rows
+from datapkg.kit.words import did_you_mean
 from datapkg.operations.migrations import history as books
 from datapkg.operations.migrations.comparison import check, compare, label
 from datapkg.operations.migrations.environments import environment, guard
 from datapkg.operations.migrations.files import BUILT_IN, History, find, histories, scan
-from datapkg.operations.migrations.lock import refuse_open_transaction
+from datapkg.operations.migrations.lock import refuse_open_transaction, seconds
 
 if TYPE_CHECKING:
     from datapkg.operations.migrations.runner import Done, Runner
@@ -47,11 +48,12 @@ class MigrationReport:
 
     def rows(self) -> Rows[dict[str, object]]:
         """Return a row for each migration: ``migration``, ``done`` and ``seconds``."""
-        return Rows(
+        rows: Iterator[dict[str, object]] = (
             {"migration": name, "done": done.replace("_", " "), "seconds": round(self.seconds[name], 3)}
             for done in ("applied", "rolled_back", "marked")
             for name in getattr(self, done)
         )
+        return Rows(rows, of={"migration": str, "done": str, "seconds": float})
 
     def __str__(self) -> str:
         if not self.seconds:
@@ -72,15 +74,17 @@ def _seconds(done: list[Done]) -> dict[str, float]:
 def _runner(database: KitDatabase, timeout: float) -> Runner:
     from datapkg.operations.migrations.runner import Runner  # peewee-migrate costs more than connecting does
 
-    return Runner(database, timeout=timeout)
+    return Runner(database, timeout=seconds(timeout, "lock_timeout"))
 
 
 def _history(name: str) -> History:
     for each in histories():
         if each.name == name:
             return each
+    known = [each.name for each in histories()]
     raise MigrationError(
-        f"There is no migration history {name!r}.", fix=f"There are: {', '.join(each.name for each in histories())}."
+        f"There is no migration history {name!r}.{did_you_mean(name, known)}",
+        fix=f"There are: {', '.join(known)}; a domain without migrations of its own has none.",
     )
 
 
@@ -133,6 +137,7 @@ def migrate(
         UnsafeMigrationError: a migration would lose rows, or runs SQL while its operations are collected.
         SchemaAheadError: the database has been through migrations that this code does not know.
         DatabaseBusyError: the lock was not to be had in time.
+        ValidationError: the timeout is no number of seconds.
 
     Example:
         ``migrate(to="003")``
@@ -281,4 +286,4 @@ def plan(*, to: str | None = None, history: str | None = None, database: KitData
             for step in runner.collect(file, before=before):
                 steps += [Step(file.history, file.name, step.tag, sql, step.line) for sql in step.lines(database)]
             before = [*before, file]
-    return Rows(steps)
+    return Rows(steps, of=Step)

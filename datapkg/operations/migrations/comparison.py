@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Literal
 from datapkg.kit.database import current
 from datapkg.kit.engines import KitDatabase
 from datapkg.kit.errors import MigrationError, SchemaAheadError
+from datapkg.kit.markup import badge, html_table
 from datapkg.kit.results import Rows
 from datapkg.operations.migrations.environments import environment
 from datapkg.operations.migrations.files import BUILT_IN, History, MigrationFile, histories, scan
@@ -73,7 +73,7 @@ class Status:
             {"migration": name, "state": "late" if name in self.late else "pending", "applied_at": None}
             for name in self.pending
         ]
-        return Rows(found)
+        return Rows(found, of={"migration": str, "state": str, "applied_at": datetime | None})
 
     def as_dict(self) -> dict[str, object]:
         """Return it as JSON-ready values."""
@@ -87,7 +87,12 @@ class Status:
         return f"{self._heading()}\n\n{self.rows()!r}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self._heading())}</p>{self.rows()._repr_html_()}"
+        tones = {"applied": "good", "pending": "doubtful", "late": "doubtful"}
+        rows = [
+            (row["migration"], badge(str(row["state"]), tones.get(str(row["state"]), "bad")), row["applied_at"])
+            for row in self.rows()
+        ]
+        return html_table(("migration", "state", "applied_at"), rows, caption=self._heading())
 
 
 def label(history: str, name: str) -> str:
@@ -198,6 +203,6 @@ def status(*, database: KitDatabase | None = None) -> Status:
         url=database.url,
         state=state,
         environment=environment(database=database),
-        applied=Rows(seen),
+        applied=Rows(seen, of=Entry),
         **names,
     )

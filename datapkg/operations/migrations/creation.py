@@ -51,9 +51,9 @@ def create_migration(
         folder: where to write it, instead of the history's own folder.
 
     Raises:
-        MigrationError: the name will not do; the models and the migrations agree already; something may have been
-            renamed or dropped, and nobody said which; or a change cannot be written safely (a new column that may
-            not be empty and has no default, for one). No file is written then.
+        MigrationError: the name or the folder will not do; the models and the migrations agree already; something may
+            have been renamed or dropped, and nobody said which; or a change cannot be written safely (a new column
+            that may not be empty and has no default, for one). No file is written then.
 
     Example:
         ``create_migration("rename_note_kind", auto=True, renames=["notes.kind:notes.sort"], domain="notes")``
@@ -63,16 +63,30 @@ def create_migration(
             f"{name!r} is no name for a migration.", fix="Use lower-case letters, digits and _: add_colour_to_notes."
         )
     history = _history(domain)
-    where = Path(folder) if folder is not None else _own_folder(history)
+    where = _own_folder(history) if folder is None else _folder(folder)
     if (renames or drops) and not auto:
         raise MigrationError("Renames and drops are for --auto.", fix="Give auto=True (--auto), or leave them out.")
     file = MigrationFile(history.name, f"{next_number([history.folder, where])}_{name}", where)
     text = migration_text(file.name, history=history, renames=renames, drops=drops) if auto else _frame(file.name)
-    where.mkdir(parents=True, exist_ok=True)
     path = where / f"{file.name}.py"
-    with path.open("x", encoding="utf-8", newline="\n") as opened:
-        opened.write(text)
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", newline="\n") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise MigrationError(
+            f"{path} cannot be written: {error.strerror or error}.", fix="Name a folder that can be written."
+        ) from error
     return path
+
+
+def _folder(given: str | os.PathLike[str]) -> Path:
+    try:
+        if b"\0" not in os.fsencode(given):
+            return Path(os.fsdecode(given))
+    except (TypeError, ValueError):  # no path, or a lone surrogate
+        pass
+    raise MigrationError(f"{given!r} is no folder.", fix="Name a folder that can be written.")
 
 
 def _history(domain: str | None) -> History:

@@ -24,16 +24,20 @@ def environment(*, database: KitDatabase | None = None) -> str:
     return value if isinstance(value, str) else DEFAULT_ENVIRONMENT
 
 
-def set_environment(name: str, *, database: KitDatabase | None = None) -> str:
+def set_environment(name: str, *, i_know_this_is: str | None = None, database: KitDatabase | None = None) -> str:
     """Stamp the database, and return the name.
+
+    A production database stays one unless the caller says that it is meant: without its stamp nothing is guarded.
 
     Args:
         name: ``production``, ``staging``, ``development`` or another lower-case word.
+        i_know_this_is: ``"production"``, to give a production database another stamp.
         database: instead of the database in force.
 
     Raises:
         ValidationError: the name is no such word.
         ForeignDatabaseError: the database is not ours.
+        EnvironmentGuardError: it is production, and the caller did not say so.
     """
     if not isinstance(name, str) or not _NAME.match(name):
         raise ValidationError(
@@ -46,6 +50,8 @@ def set_environment(name: str, *, database: KitDatabase | None = None) -> str:
         def write() -> None:
             if not has_books(chosen):
                 ensure_bookkeeping(chosen)
+            if name != "production":
+                guard(f"the environment {name}", i_know_this_is=i_know_this_is, database=chosen)
             if not Setting.update(value=name).where(Setting.key == ENVIRONMENT_KEY).execute():
                 Setting.create(key=ENVIRONMENT_KEY, value=name)
 

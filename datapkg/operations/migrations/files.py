@@ -15,6 +15,7 @@ from typing import Any
 
 from datapkg import registry
 from datapkg.kit.errors import MigrationError
+from datapkg.kit.words import did_you_mean
 
 __all__ = ["BUILT_IN", "History", "MigrationFile", "find", "histories", "scan"]
 
@@ -127,5 +128,6 @@ def find(wanted: str, among: list[MigrationFile]) -> MigrationFile:
         if wanted in (each.name, each.path.name) or (wanted.isdecimal() and int(wanted) == int(each.number)):
             return each
     raise MigrationError(
-        f"There is no migration {wanted!r}.", fix=f"Use one of: {', '.join(each.name for each in among) or '(none)'}."
+        f"There is no migration {wanted!r}.{did_you_mean(wanted, [each.name for each in among])}",
+        fix=f"Use one of: {', '.join(each.name for each in among) or '(none)'}.",
     )

@@ -110,7 +110,7 @@ def lint(*, history: str | None = None, since: str | None = None) -> Rows[Findin
     chosen, _ = selected(None, history or ("datapkg" if since is not None else None))
     after = find(since, scan(chosen[0])).name if since is not None else ""
     names = {each.name for each in chosen}
-    found: Rows[Finding] = Rows()
+    found: Rows[Finding] = Rows(of=Finding)
     with offline("postgresql") as database:
         runner = Runner(database)
         before: list[MigrationFile] = []

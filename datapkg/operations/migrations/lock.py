@@ -9,13 +9,14 @@ from contextlib import ExitStack, contextmanager
 import psycopg2.extensions
 
 from datapkg.kit.engines import KitDatabase, MemoryDatabase, SqliteDatabase
-from datapkg.kit.errors import DatabaseBusyError, MigrationError
+from datapkg.kit.errors import DatabaseBusyError, MigrationError, ValidationError
 from datapkg.kit.failpoints import reach
 
-__all__ = ["in_driver_transaction", "migration_lock", "refuse_open_transaction"]
+__all__ = ["in_driver_transaction", "migration_lock", "refuse_open_transaction", "seconds"]
 
 KEY = int.from_bytes(b"datapkg", "big")
 """PostgreSQL's advisory lock."""
+_LONGEST = 1_800_000  # seconds; PostgreSQL counts milliseconds in 31 bits
 
 
 def in_driver_transaction(database: KitDatabase) -> bool:
@@ -102,6 +103,21 @@ def _postgresql(database: KitDatabase, timeout: float) -> Iterator[None]:
         except DatabaseBusyError as error:
             raise _too_long(timeout) from error
         yield
+
+
+def seconds(given: float, name: str) -> float:
+    """Return a timeout that every engine takes.
+
+    Args:
+        given: seconds.
+        name: the argument's name.
+
+    Raises:
+        ValidationError: it is no number, negative, or more than three weeks.
+    """
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 <= given <= _LONGEST:
+        raise ValidationError({name: [f"Must be a number of seconds, 0 to {_LONGEST:,}."]}, what="timeout")
+    return given
 
 
 def _too_long(timeout: float) -> DatabaseBusyError:

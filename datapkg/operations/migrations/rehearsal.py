@@ -14,7 +14,9 @@ from datapkg.kit.dialect.base import quote
 from datapkg.kit.dialect.catalog import table_names
 from datapkg.kit.dialect.tables import Tag
 from datapkg.kit.engines import KitDatabase, SqliteDatabase
+from datapkg.kit.markup import html_lines
 from datapkg.kit.results import Rows
+from datapkg.kit.words import counted
 from datapkg.operations.bookkeeping import BOOKKEEPING
 from datapkg.operations.migrations import history as books
 from datapkg.operations.migrations.cloning import cloned
@@ -74,11 +76,15 @@ class Rehearsal:
 
     def tables(self) -> Rows[dict[str, object]]:
         """Return a row for each table that comes, goes or changes in size: ``table``, ``before``, ``after``."""
-        return Rows(
+        rows: Iterator[dict[str, object]] = (
             {"table": name, "before": self.before.get(name), "after": self.after.get(name)}
             for name in sorted({*self.before, *self.after})
             if self.before.get(name) != self.after.get(name)
         )
+        return Rows(rows, of={"table": str, "before": int | None, "after": int | None})
+
+    def _repr_html_(self) -> str:
+        return html_lines(str(self))
 
     def __str__(self) -> str:
         if not self.seconds:
@@ -89,7 +95,7 @@ class Rehearsal:
             for step in self.steps:
                 if label(step.history, step.migration) == name:
                     lines += [f"{sql};" for sql in step.sql]
-                    lines[-1] += f"  -- {step.tag}, {step.rows} rows, {step.seconds:.3f} s"
+                    lines[-1] += f"  -- {step.tag}, {counted(step.rows, 'row')}, {step.seconds:.3f} s"
         kept = len(self.before) - sum(row["before"] is not None for row in self.tables())
         counts = "\n".join(
             f"  {row['table']}: {_shown(row['before'])} -> {_shown(row['after'])}" for row in self.tables()
@@ -98,7 +104,8 @@ class Rehearsal:
         return "\n".join(
             [
                 *lines,
-                f"{changed}\n{kept} tables keep their number of rows. The clone took {self.cloning:.1f} s; it is gone.",
+                f"{changed}\n{counted(kept, 'table keeps its', 'tables keep their')} number of rows. "
+                f"The clone took {self.cloning:.1f} s; it is gone.",
             ]
         )
 
@@ -162,7 +169,7 @@ class _Watch:
     """
 
     def __init__(self, clone: KitDatabase) -> None:
-        self.steps: Rows[RehearsedStep] = Rows()
+        self.steps: Rows[RehearsedStep] = Rows(of=RehearsedStep)
         self._clone = clone
         self._said: list[str] | None = None
         clone.query_hooks.append(self._hear)

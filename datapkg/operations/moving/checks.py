@@ -14,7 +14,7 @@ from datapkg.kit.schemas import Schema
 from datapkg.operations.moving.tables import MovedTable
 from datapkg.operations.row_writer import RowWriter, schema_class
 
-__all__ = ["MAX_PROBLEMS", "Problems", "RowCheck"]
+__all__ = ["MAX_PROBLEMS", "Problems", "RowCheck", "for_stored_rows"]
 
 MAX_PROBLEMS = 100
 """Rows whose complaints are listed; the search ends there."""
@@ -59,7 +59,7 @@ class RowCheck:
         seed = _seed_tables().get(table.name)
         self._writer = None if seed is None else RowWriter(seed.model, seed.schema)
         if self._writer is not None:
-            self._writer.schema = _for_stored_rows(self._writer.schema)
+            self._writer.schema = for_stored_rows(self._writer.schema)
         self._fields = {column: table.fields[column] for column in table.columns}
         declared: Mapping[str, Any] = {} if seed is None else schema_class(seed.schema)._declared_fields
         # Empty columns are left to the schema's defaults, unless it wants to be told.
@@ -102,7 +102,7 @@ class RowCheck:
 
 
 @cache
-def _for_stored_rows(schema: type[Schema]) -> type[Schema]:
+def for_stored_rows(schema: type[Schema]) -> type[Schema]:
     """Return a schema without its checks that are about new rows only, which it names in ``only_when_new``."""
     names: tuple[str, ...] = getattr(schema, "only_when_new", ())
     return type(schema.__name__, (schema,), dict.fromkeys(names)) if names else schema

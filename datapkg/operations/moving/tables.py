@@ -16,6 +16,7 @@ import peewee as pw
 from datapkg import registry
 from datapkg.kit.errors import ConfigurationError, NotFoundError
 from datapkg.kit.models import Model
+from datapkg.kit.words import did_you_mean
 from datapkg.operations.bookkeeping import AppliedSeed, Archive, SeedKey
 
 __all__ = ["BOOKS", "MovedTable", "Reference", "chosen_tables", "moved_tables"]
@@ -171,7 +172,8 @@ def chosen_tables(domains: Sequence[str] | str | None, among: Sequence[MovedTabl
     known = {each.name: each for each in registry.domains()}
     for name in names:
         if name not in known:
-            raise NotFoundError("domain", name, fix=f"Use some of: {', '.join(known)}.")
+            meant = did_you_mean(name, known) if isinstance(name, str) else ""
+            raise NotFoundError("domain", name, fix=f"{meant} Use some of: {', '.join(known)}.".strip())
     return _with_parents({model._meta.table_name for name in names for model in known[name].models}, among)
 
 

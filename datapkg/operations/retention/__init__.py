@@ -14,3 +14,7 @@ from datapkg.operations.retention.reports import ApplyReport, Archived, Plan, Re
 from datapkg.operations.retention.restoring import restore
 
 __all__ = ["ApplyReport", "Archived", "Plan", "RestoreReport", "apply", "plan", "restore"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

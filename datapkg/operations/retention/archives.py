@@ -39,6 +39,7 @@ __all__ = [
 
 MANIFEST, OUTCOME, KEPT = "manifest.json", "outcome.json", "kept.jsonl"
 _CHUNK = 1 << 16
+_NAMED = 10
 _TO_WRITE = "Free some space, or make the folder writable, then run it again; no row is lost."
 _TO_READ = "Bring the archive back to where it was, readable, then run it again; nothing was deleted or restored."
 
@@ -367,6 +368,17 @@ def load_archive(folder: Path) -> Archive:
         StorageError: there is none, or its manifest was changed.
     """
     path = folder / MANIFEST
+    with storage_errors(f"The folder {folder} cannot be read", reading=True):
+        inside = sorted(each.parent.name for each in folder.glob(f"*/{MANIFEST}")) if not path.exists() else []
+        there = path.exists()
+    if not there:
+        some = ", ".join(inside[:_NAMED])
+        raise StorageError(
+            f"There is no archive in {folder}.",
+            fix=f"Name the folder of one: {some}."
+            if some
+            else "Bring the archive back to where it was, or name the folder of one; nothing was deleted or restored.",
+        )
     manifest = read_sealed(path)
     if manifest.get("format") != "datapkg-archive-1":
         raise damaged(path, "it is not of the format datapkg-archive-1")

@@ -17,6 +17,7 @@ from datapkg.kit.domains import Domain, RetentionPolicy
 from datapkg.kit.errors import ConfigurationError, ValidationError
 from datapkg.kit.fields import DateField, ForeignKey, TimestampField
 from datapkg.kit.models import Model
+from datapkg.kit.words import did_you_mean
 from datapkg.operations.retention.lines import Lines, lines_of
 
 __all__ = ["Layout", "Policies", "Prefix", "Table", "find_layout", "layouts", "period_of"]
@@ -173,10 +174,11 @@ def layouts(*, policies: Policies = None, keep: Mapping[str, dt.timedelta] | Non
         elif isinstance(given, str) and given in known:
             chosen.append(known[given])
         else:
-            problems[f"policies.{place}"] = [f"There is no such policy. {names}"]
+            meant = did_you_mean(given, known) if isinstance(given, str) else ""
+            problems[f"policies.{place}"] = [f"There is no such policy.{meant} {names}"]
     for name, span in (keep or {}).items():
         if name not in known and name not in {policy.name for policy, _ in chosen}:
-            problems[f"keep.{name}"] = [f"There is no such policy. {names}"]
+            problems[f"keep.{name}"] = [f"There is no such policy.{did_you_mean(name, known)} {names}"]
         elif not isinstance(span, dt.timedelta) or span <= dt.timedelta(0):
             problems[f"keep.{name}"] = ["Must be a timedelta longer than nothing"]
     if problems:

@@ -15,6 +15,9 @@ from datapkg.operations.retention.selection import count_due
 __all__ = ["plan"]
 
 
+_SHAPE = {"policy": str, "table": str, "keep_days": float, "period": str, "due": int, "exempt": int}
+
+
 def plan(
     *, now: dt.datetime | None = None, keep: Mapping[str, dt.timedelta] | None = None, policies: Policies = None
 ) -> Plan:
@@ -29,7 +32,7 @@ def plan(
         ValidationError: an argument is not valid.
     """
     instant = as_instant(now)
-    rows: Rows[dict[str, object]] = Rows()
+    rows: Rows[dict[str, object]] = Rows(of=_SHAPE)
     for layout in layouts(policies=policies, keep=keep):
         for period, (due, exempt) in sorted(count_due(layout, layout.cutoff(instant)).items()):
             rows.append(

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from datapkg.kit.results import Rows, html_table
+from datapkg.kit.markup import html_table
+from datapkg.kit.results import Rows
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["ApplyReport", "Archived", "Plan", "RestoreReport"]
 
@@ -33,7 +38,15 @@ class Plan:
 
     def _repr_html_(self) -> str:
         columns = ("policy", "period", "due", "exempt")
-        return html_table(columns, [[row[name] for name in columns] for row in self.rows])
+        return html_table(columns, [[row[name] for name in columns] for row in self.rows], caption=f"{self.due:,} due")
+
+    def df(self) -> pandas.DataFrame:
+        """Return the rows as a DataFrame.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+        """
+        return self.rows.df()
 
 
 @dataclass(frozen=True)
@@ -116,3 +129,6 @@ class RestoreReport:
             "withheld": self.withheld,
             "kept": self.kept,
         }
+
+    def _repr_html_(self) -> str:
+        return html_table(("table", "restored"), self.restored.items(), caption=f"{self.policy}, from {self.folder}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from datapkg.kit import failpoints
 from datapkg.kit.database import current, lock, run_in_transaction
 from datapkg.kit.errors import SeedError
 from datapkg.kit.results import Rows
+from datapkg.kit.words import did_you_mean
 from datapkg.operations import migrations
 from datapkg.operations.bookkeeping import AppliedSeed
 from datapkg.operations.seeding.apply import Applier, SeedChange
@@ -49,10 +50,11 @@ class SeedReport:
         tables = dict.fromkeys(change.table for change in self.changes)
         actions = ("insert", "update", "unchanged")
         names = ("inserted", "updated", "unchanged")
-        return Rows(
+        rows: Iterator[dict[str, object]] = (
             {"table": table, **{name: counts[table, action] for action, name in zip(actions, names, strict=True)}}
             for table in tables
         )
+        return Rows(rows, of={"table": str, **dict.fromkeys(names, int)})
 
     def _repr_html_(self) -> str:
         return self.summary._repr_html_()
@@ -74,6 +76,7 @@ def seed(
     files: Sequence[str | Path] | str | Path | None = None,
     diff: bool = False,
     i_know_this_is: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> SeedReport:
     """Apply a profile's seed files, or files of your own, in one transaction.
 
@@ -86,6 +89,7 @@ def seed(
         files: paths of seed files of your own (or one path), applied instead of a profile.
         diff: find out what would change and write nothing.
         i_know_this_is: ``"production"`` to load demo data into a production database all the same.
+        progress: called with the rows done and the rows to do.
 
     Raises:
         SeedError: a file, row or reference is wrong; names each. Nothing is written.
@@ -106,7 +110,7 @@ def seed(
     if domain is not None:
         seed_files = _of_domain(seed_files, domain)
     try:
-        changes = run_in_transaction(_apply)(seed_files, diff)
+        changes = run_in_transaction(_apply)(seed_files, diff, progress)
     except _Undo as undo:
         return SeedReport(chosen, undo.args[0], applied=False)
     failpoints.reach("seed.after_commit")
@@ -118,15 +122,17 @@ def seed(
 def _of_domain(seed_files: list[SeedFile], name: str) -> list[SeedFile]:
     known = {each.name: each for each in registry.domains()}
     if name not in known:
-        raise SeedError(f"There is no domain {name!r}.", fix=f"Use one of: {', '.join(known)}.")
+        raise SeedError(
+            f"There is no domain {name!r}.{did_you_mean(name, known)}", fix=f"Use one of: {', '.join(known)}."
+        )
     tables = {model._meta.table_name for model in known[name].models}
     return [each for each in seed_files if each.table in tables]
 
 
-def _apply(seed_files: list[SeedFile], diff: bool) -> Rows[SeedChange]:
+def _apply(seed_files: list[SeedFile], diff: bool, progress: Callable[[int, int], None] | None) -> Rows[SeedChange]:
     # Two programs seeding at once would both find a row missing: the second waits here.
     lock("seed")
-    changes = Applier().apply(seed_files)
+    changes = Applier(progress).apply(seed_files)
     if diff:
         raise _Undo(changes)
     for each in seed_files:

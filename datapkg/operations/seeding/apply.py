@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -99,11 +99,16 @@ class _Entry:
 
 
 class Applier:
-    """Applies seed files inside the caller's transaction, collecting every problem before it gives up."""
+    """Applies seed files inside the caller's transaction, collecting every problem before it gives up.
 
-    def __init__(self) -> None:
+    Args:
+        progress: called with the rows done and the rows to do.
+    """
+
+    def __init__(self, progress: Callable[[int, int], None] | None = None) -> None:
+        self._progress = progress or (lambda done, total: None)
         self.tables = seed_tables()
-        self.changes: Rows[SeedChange] = Rows()
+        self.changes: Rows[SeedChange] = Rows(of=SeedChange)
         self.problems: dict[str, list[str]] = {}
         self._entries: dict[tuple[str, Key], _Entry] = {}
         # Rows that were there before this run and are referred to; many rows refer to the same.
@@ -131,6 +136,7 @@ class Applier:
             writer = RowWriter(table.model, table.schema)
             for entry in self._parents_first(by_table.get(name, [])):
                 self._write(entry, writer)
+                self._progress(len(self.changes), len(self._entries))
                 failpoints.reach("seed.mid_write")
         if self.problems:
             listed = "; ".join(f"{place}: {' '.join(why)}" for place, why in list(self.problems.items())[:10])

@@ -11,6 +11,7 @@ from typing import Any
 
 from datapkg import registry
 from datapkg.kit.errors import SeedError
+from datapkg.kit.words import did_you_mean
 
 __all__ = ["SeedFile", "profile_files", "profiles", "read_file"]
 
@@ -73,7 +74,10 @@ def _collect(profile: str, found: list[SeedFile], above: list[str]) -> None:
     known = profiles()
     if profile not in known:
         wanted = f", which {above[-1]!r} extends" if above else ""
-        raise SeedError(f"There is no seed profile {profile!r}{wanted}.", fix=f"Use one of: {', '.join(known)}.")
+        raise SeedError(
+            f"There is no seed profile {profile!r}{wanted}.{did_you_mean(profile, known)}",
+            fix=f"Use one of: {', '.join(known)}.",
+        )
     for owner, folder in _folders():
         place = folder / profile
         header = place / PROFILE_FILE
