@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from datapkg.operations.backups import backup, restore
     from datapkg.operations.copying import copy
     from datapkg.operations.dumps import dump, load
+    from datapkg.operations.erd import erd
     from datapkg.operations.health import health
     from datapkg.operations.migrations import check as check_migrations
     from datapkg.operations.migrations import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     )
     from datapkg.operations.migrations import lint as lint_migrations
     from datapkg.operations.seeding import seed
+    from datapkg.operations.studio import studio
     from datapkg.registry import register
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "dump",
     "engagement",
     "environment",
+    "erd",
     "errors",
     "evaluation",
     "flags",
@@ -82,6 +85,7 @@ __all__ = [
     "seed",
     "set_environment",
     "status",
+    "studio",
     "transaction",
     "using",
     "workqueue",
@@ -106,6 +110,7 @@ _HOME = {
     "disconnect": "datapkg.connection",
     "dump": "datapkg.operations.dumps",
     "environment": "datapkg.operations.migrations",
+    "erd": "datapkg.operations.erd",
     "health": "datapkg.operations.health",
     "lint_migrations": "datapkg.operations.migrations",
     "load": "datapkg.operations.dumps",
@@ -119,6 +124,7 @@ _HOME = {
     "seed": "datapkg.operations.seeding",
     "set_environment": "datapkg.operations.migrations",
     "status": "datapkg.operations.migrations",
+    "studio": "datapkg.operations.studio",
     "transaction": "datapkg.kit.database",
     "using": "datapkg.connection",
 }
@@ -134,7 +140,9 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_HOME[name]), name)
         globals()[name] = value  # the next look-up does not come here
         return value
-    raise AttributeError(f"module 'datapkg' has no attribute {name!r}")
+    from datapkg.kit.deferring import missing
+
+    raise missing(__name__, name, () if name.startswith("_") else __all__)
 
 
 def __dir__() -> list[str]:

@@ -74,8 +74,7 @@ def using(url: str | KitDatabase, *, migrate: bool = False, **options: Unpack[Op
         migrate: bring a database that is behind up to date.
         options: see :class:`datapkg.kit.engines.Options`.
 
-    Raises:
-        The same errors as :func:`connect`.
+    It raises the same errors as :func:`connect`.
 
     Example:
         ``with datapkg.using("sqlite:///other.db"): evaluation.list_definitions()``

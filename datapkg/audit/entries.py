@@ -186,7 +186,7 @@ def list_entries(
         # Keys are made by many machines' clocks; the sequence is the log's own order.
         last = AuditLog.alias()
         query = query.where(AuditLog.sequence < last.select(last.sequence).where(last.id == filters["after"]))
-    return Rows(query.order_by(AuditLog.sequence.desc()).limit(filters["limit"]))
+    return Rows(query.order_by(AuditLog.sequence.desc()).limit(filters["limit"]), of=AuditLog)
 
 
 def erase_details(entity_type: str, *, entity_id: UUID | str, actor: UUID | str) -> int:

@@ -40,7 +40,7 @@ _held: Statement[AbExperiment] = Statement(
     lambda dialect: (
         AbExperiment.select()
         .where(AbExperiment.id == Param("experiment"))
-        .for_update("FOR SHARE" if dialect.for_update else None)
+        .for_update("FOR SHARE" if dialect.for_update else None)  # type: ignore[arg-type]  # it takes the clause too
     ),
     model=AbExperiment,
 )

@@ -268,7 +268,7 @@ def cancel_ab_experiment(experiment_id: UUID | str, *, now: dt.datetime | None =
 
 
 def _not_before_start(moment: dt.datetime) -> Any:
-    start: Any = AbExperiment.start_date
+    start = AbExperiment.start_date
     return pw.Case(None, [(start > moment, start)], pw.Value(moment, converter=start.db_value))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from datapkg.kit.documents import Document
 
@@ -42,7 +43,7 @@ def _counts_v0_to_v1(stored: Mapping[str, object]) -> dict[str, object]:
     return {"values": {name: float(each) for name, each in stored.items() if isinstance(each, (int, float))}}
 
 
-INTERACTION_HISTORY = Document(
+INTERACTION_HISTORY: Document[list[dict[str, Any]]] = Document(
     "interaction-history", f"{_SCHEMAS}:InteractionHistorySchema", upcasters=(_list_v0_to_v1,), listed=True
 )
 """What passed between us and an author: a list of ``{at, kind, note?}``."""
@@ -70,7 +71,7 @@ AB_RESULTS = Document("ab-results", f"{_SCHEMAS}:DataSchema", upcasters=(_bare_v
 SAMPLE_SIZES = Document("sample-sizes", f"{_SCHEMAS}:SampleSizesSchema", upcasters=(_unchanged_v0_to_v1,))
 """How many samples each segment had, by ``type/key``."""
 
-SEGMENT_WEIGHTS = Document(
+SEGMENT_WEIGHTS: Document[list[dict[str, Any]]] = Document(
     "segment-weights", f"{_SCHEMAS}:SegmentWeightsSchema", upcasters=(_list_v0_to_v1,), listed=True
 )
 """The weights of some segments: a list."""

@@ -93,7 +93,7 @@ def evaluate_learning_event(
 ) -> LearningEvent:
     """Say what came of a change, once; the accuracy of the prediction follows from it.
 
-    The accuracy is 1 - |actual - predicted| / max(|actual|, |predicted|), at least 0: 1 for a prediction that was
+    The accuracy is ``1 - |actual - predicted| / max(|actual|, |predicted|)``, at least 0: 1 for a prediction that was
     right, 0.5 for one that was off by the factor 2, 0 for one of the wrong sign.
 
     Args:

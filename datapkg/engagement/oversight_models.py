@@ -61,7 +61,7 @@ class Competitor(MutableModel):
     category = EnumField(choices=COMPETITOR_CATEGORIES)
     primary_mechanism = TextField(max_length=1000, null=True)
     price_point = EnumField(choices=PRICE_POINTS, null=True)
-    brand_keywords = JSONField(default=list)
+    brand_keywords: JSONField[list[str]] = JSONField(default=list)
 
     class Meta:
         table_name = "competitors"

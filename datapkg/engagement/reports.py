@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datapkg.engagement.models import Decision
 from datapkg.engagement.oversight_models import Escalation, KpiMetric
 from datapkg.engagement.vocabulary import APPROVAL_STATUSES, ESCALATION_PRIORITIES, OPERATIONAL_MODES
 from datapkg.kit.database import current, snapshot
-from datapkg.kit.results import Rows, html_table, text_table
+from datapkg.kit.markup import html_table
+from datapkg.kit.results import Rows, text_table
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["EngagementReport", "KpiSummary", "ModeSummary", "OpenEscalations", "ReplySummary", "report"]
 
@@ -145,7 +150,16 @@ class EngagementReport:
         return "\n\n".join(parts)
 
     def _repr_html_(self) -> str:
-        return "".join(html_table(columns, rows, caption=name) for name, columns, rows in self._tables())
+        tables = "".join(html_table(columns, rows, caption=name) for name, columns, rows in self._tables())
+        return f"<p>{html.escape(self.title)}</p>{tables}"
+
+    def df(self) -> pandas.DataFrame:
+        """Return the KPIs as a DataFrame; ``decisions``, ``replies`` and ``escalations`` have a ``df`` of their own.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+        """
+        return self.kpis.df()
 
 
 class _Where:
@@ -204,7 +218,7 @@ def report(
 
 
 def _instant(day: dt.date, time: dt.time) -> object:
-    field: Any = Decision.created_at
+    field = Decision.created_at
     return field.db_value(dt.datetime.combine(day, time, tzinfo=dt.UTC))
 
 
@@ -227,16 +241,17 @@ GROUP BY platform, metric_type, metric_name
 
 
 def _kpis(first: dt.date | None, last: dt.date | None, platform: str | None) -> Rows[KpiSummary]:
-    date: Any = KpiMetric.date
+    date = KpiMetric.date
     where = _Where()
     where.add("date >= {}", date.db_value(first))
     where.add("date <= {}", date.db_value(last))
     where.add("platform = {}", platform)
     rows = current().fetch(_KPIS.format(where=where.sql), where.params)
-    return Rows(
+    summaries = (
         KpiSummary(owner, kind, name, days, date.python_value(on), latest, _mean(mean), least, greatest)
         for owner, kind, name, days, on, latest, mean, least, greatest in sorted(rows, key=lambda row: tuple(row[:3]))
     )
+    return Rows(summaries, of=KpiSummary)
 
 
 def _decisions(since: object, until: object, platform: str | None) -> Rows[ModeSummary]:
@@ -283,7 +298,7 @@ def _escalations(until: object, platform: str | None) -> Rows[OpenEscalations]:
         f"FROM escalations e {joins} {where.sql} GROUP BY e.priority",
         where.params,
     )
-    created: Any = Escalation.created_at
+    created = Escalation.created_at
     found = {priority: (free, taken, created.python_value(oldest)) for priority, free, taken, oldest in rows}
     return Rows(
         OpenEscalations(priority, *found.get(priority, (0, 0, None))) for priority in reversed(ESCALATION_PRIORITIES)

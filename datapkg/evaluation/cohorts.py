@@ -49,7 +49,7 @@ def create_cohort(name: str, *, criteria: object) -> Cohort:
     return cohort
 
 
-def in_cohort(criteria: Mapping[str, Any], *, model: str, scenario: str | None, values: Mapping[str, str]) -> bool:
+def in_cohort(criteria: Mapping[str, object], *, model: str, scenario: str | None, values: Mapping[str, str]) -> bool:
     """Tell whether a transcript belongs to a cohort: every part of the criteria that is given has to hold.
 
     Args:
@@ -63,11 +63,12 @@ def in_cohort(criteria: Mapping[str, Any], *, model: str, scenario: str | None, 
         >>> in_cohort({"models": ["a"], "values": {"tone": ["curt"]}}, model="a", scenario="s", values={"tone": "kind"})
         False
     """
-    if "models" in criteria and model not in criteria["models"]:
+    parts: Mapping[str, Any] = criteria
+    if "models" in parts and model not in parts["models"]:
         return False
-    if "scenarios" in criteria and scenario not in criteria["scenarios"]:
+    if "scenarios" in parts and scenario not in parts["scenarios"]:
         return False
-    return all(values.get(dimension) in allowed for dimension, allowed in criteria.get("values", {}).items())
+    return all(values.get(dimension) in allowed for dimension, allowed in parts.get("values", {}).items())
 
 
 def get_cohort(cohort_id: UUID | str) -> Cohort:

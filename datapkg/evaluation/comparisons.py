@@ -52,7 +52,7 @@ def compare_runs(
     deviation, with n - 1, over the root of n. It is smaller than that of two independent means wherever the scores
     of a pair go together (E. Miller, "Adding Error Bars to Evals", 2024, arXiv:2411.00640). Samples of
     one scenario are taken for independent; where there are several, the true error is larger. The sums are exact,
-    see :mod:`datapkg.evaluation.paired`.
+    see ``datapkg.evaluation.paired``.
 
     The runs are read a batch at a time and in one state of the database (inside a transaction of yours on
     PostgreSQL, each batch sees what was committed before it).

@@ -8,7 +8,7 @@ from uuid import UUID
 from datapkg.evaluation.definitions import get_definition_with_content
 from datapkg.evaluation.documents import DEFINITION_CONTENT
 from datapkg.kit.columns import sound
-from datapkg.kit.differences import Diff, differences, row_of
+from datapkg.kit.differences import CHANGE, Diff, differences, row_of
 from datapkg.kit.results import Rows
 
 __all__ = ["DefinitionDiff", "diff_definitions"]
@@ -31,7 +31,7 @@ def diff_definitions(a: UUID | str, b: UUID | str) -> DefinitionDiff:
         DocumentError: a stored content is corrupt.
     """
     first, second = get_definition_with_content(a), get_definition_with_content(b)
-    changes = Rows(row_of(*found) for found in differences(_comparable(first), _comparable(second)))
+    changes = Rows((row_of(*found) for found in differences(_comparable(first), _comparable(second))), of=CHANGE)
     return DefinitionDiff(first.id, second.id, changes)
 
 

@@ -120,7 +120,9 @@ RUN_PROGRESS = Document(
 )
 """How far a run is: total, completed, failed."""
 
-TRANSCRIPT_TURNS = Document("transcript-turns", f"{_SCHEMAS}:TurnsSchema", upcasters=(_turns_v0_to_v1,), listed=True)
+TRANSCRIPT_TURNS: Document[list[dict[str, Any]]] = Document(
+    "transcript-turns", f"{_SCHEMAS}:TurnsSchema", upcasters=(_turns_v0_to_v1,), listed=True
+)
 """The turns of a transcript, a list."""
 
 TRANSCRIPT_METRICS = Document("transcript-metrics", f"{_SCHEMAS}:MetricsSchema", upcasters=(_metrics_v0_to_v1,))

@@ -101,7 +101,7 @@ def _transcript_digests(run: str) -> Iterator[bytes]:
         after = rows[-1][0]
 
 
-def _stored_hash(document: Document, text: str | None) -> str | None:
+def _stored_hash(document: Document[Any], text: str | None) -> str | None:
     """Return the hash of a document as it is stored; both engines' spellings of it have the same."""
     try:
         return None if text is None else content_hash(parse_json(text))

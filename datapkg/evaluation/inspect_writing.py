@@ -92,7 +92,7 @@ def _find_or_create_run(columns: dict[str, Any], content: dict[str, object]) -> 
 
 def _find_or_create_definition(name: str, expected: object) -> tuple[UUID, int, str]:
     """Return the key of the root definition with this name and content, the version of its content, and its hash."""
-    roots = Definition.select(Definition.id).where((Definition.name == name) & Definition.parent.is_null())
+    roots: Any = Definition.select(Definition.id).where((Definition.name == name) & Definition.parent.is_null())
     for (found,) in roots.order_by(Definition.id).tuples():
         stored, sha256 = lock_content(found)
         if DEFINITION_CONTENT.upgrade(stored) == expected:
@@ -109,8 +109,8 @@ class _Writer:
         self._run, self._definition = run, definition
         self._checker = RowChecker(run, place="sample number")
         self._scenarios: dict[str, tuple[UUID, object]] = {}
-        chosen = RunScenario.select(RunScenario.scenario, RunScenario.position).where(RunScenario.run == run).tuples()
-        positions = dict(chosen)
+        chosen: Any = RunScenario.select(RunScenario.scenario, RunScenario.position).where(RunScenario.run == run)
+        positions: dict[UUID, int] = dict(chosen.tuples())
         self._chosen = set(positions)
         self._position = max(positions.values(), default=-1) + 1
         self._number = 0

@@ -44,23 +44,28 @@ EXPERIMENT_STATUSES = ("DRAFT", "RUNNING", "COMPLETED", "ABANDONED")
 ANALYSIS_STATUSES = ("CURRENT", "SUPERSEDED", "INVALIDATED")
 
 # How the members of documents stand in tables for people.
-_SHOWN = {
-    "config": ("models", "temperature", "sample_percentage", "sample_seed"),
-    "progress": ("completed", "failed", "total"),
+_SHOWN: dict[str, dict[str, object]] = {
+    "config": {
+        "models": str,
+        "temperature": float | None,
+        "sample_percentage": float | None,
+        "sample_seed": int | None,
+    },
+    "progress": {"completed": int, "failed": int, "total": int},
 }
-_FOUND = (
-    "metric",
-    "n",
-    "mean_difference",
-    "standard_error",
-    "coverage",
-    "baseline_mean",
-    "comparison_mean",
-    "baseline_only",
-    "comparison_only",
-    "unscored",
-    "cohort",
-)
+_FOUND: dict[str, object] = {
+    "metric": str,
+    "n": int | None,
+    "mean_difference": float | None,
+    "standard_error": float | None,
+    "coverage": float | None,
+    "baseline_mean": float | None,
+    "comparison_mean": float | None,
+    "baseline_only": int | None,
+    "comparison_only": int | None,
+    "unscored": int | None,
+    "cohort": str | None,
+}
 
 
 class Definition(MutableModel):
@@ -74,7 +79,7 @@ class Definition(MutableModel):
         depth: how far from where a tree function started, else None.
     """
 
-    parent = ForeignKey("self", on_delete="RESTRICT", null=True)
+    parent: ForeignKey[Definition | None] = ForeignKey("self", on_delete="RESTRICT", null=True)
     name = TextField(max_length=200, min_length=1, index=True)
     content = DocumentField(documents.DEFINITION_CONTENT)
     created_by = ForeignKey(User, on_delete="RESTRICT", null=True, column_name="created_by")
@@ -86,6 +91,11 @@ class Definition(MutableModel):
     def public(self) -> dict[str, object]:
         """Return the columns as a dictionary for people, and the depth where a tree function set it."""
         return super().public() if self.depth is None else {"depth": self.depth, **super().public()}
+
+    @classmethod
+    def tree_shape(cls) -> dict[str, object]:
+        """Return what :meth:`public` gives of definitions that a tree function found."""
+        return {"depth": int, **cls.public_shape()}
 
     class Meta:
         table_name = "definitions"
@@ -178,6 +188,14 @@ class Run(MutableModel):
             shown["models"] = ", ".join(map(str, models))
         return shown
 
+    @classmethod
+    def public_shape(cls) -> dict[str, object]:
+        """Return what :meth:`public` gives: by name the column, or the type of what is no column."""
+        shape: dict[str, object] = {}
+        for name, column in super().public_shape().items():
+            shape.update(_SHOWN.get(name, {name: column}))
+        return shape
+
     transcripts: Rows[Transcript] | None = None  # not a column
 
     class Meta:
@@ -264,6 +282,14 @@ class RunComparison(Model):
         made = shown.pop("created_at")
         found = {name: delta.get(name) for name in _FOUND} if isinstance(delta, dict) else {}
         return {**shown, **found, "created_at": made}
+
+    @classmethod
+    def public_shape(cls) -> dict[str, object]:
+        """Return what :meth:`public` gives: by name the column, or the type of what is no column."""
+        shape = super().public_shape()
+        made = shape.pop("created_at")
+        del shape["delta"]
+        return {**shape, **_FOUND, "created_at": made}
 
     class Meta:
         table_name = "run_comparisons"

@@ -71,7 +71,7 @@ def _attached(rows: Iterable[Any]) -> Rows[Run]:
     dialect = current().dialect
     build_run, build_definition = instance_builder(Run, dialect), instance_builder(Definition, dialect)
     definitions: dict[str, Definition] = {}
-    runs: Rows[Run] = Rows()
+    runs: Rows[Run] = Rows(of=Run)
     for row in rows:
         run = build_run(row)
         definition = definitions.get(row[_KEY])

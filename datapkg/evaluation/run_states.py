@@ -181,7 +181,7 @@ def reap_stale_runs(*, older_than: dt.timedelta, now: dt.datetime | None = None)
     except OverflowError:
         raise ValidationError({"older_than": ["Leads before the year 1."]}, what="reaping of runs") from None
     rows = _reap.returning(moment=moment, written=clock(), cutoff=cutoff)
-    reaped = Rows(map(instance_builder(Run, current().dialect), rows))
+    reaped = Rows(map(instance_builder(Run, current().dialect), rows), of=Run)
     reaped.sort(key=lambda run: run.id, reverse=True)
     for run in reaped:
         logger.info("run reaped", extra={"run_id": str(run.id), "status": "FAILED"})

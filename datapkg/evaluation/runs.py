@@ -175,7 +175,7 @@ def get_run_with_transcripts(run_id: UUID | str) -> Run:
         ValidationError: the key is not a UUID.
     """
     run = get_run(run_id)
-    run.transcripts = Rows(_transcripts.all(run=str(run.id)))
+    run.transcripts = Rows(_transcripts.all(run=str(run.id)), of=Transcript)
     return run
 
 

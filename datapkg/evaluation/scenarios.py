@@ -212,7 +212,7 @@ def generate_scenarios(definition_id: UUID | str, *, limit: int | None = None) -
         insert_many(Scenario, ({**row, "updated_at": made} for row in fresh))
         if fresh:
             stored = {each.name: each for each in Scenario.select().where(Scenario.definition == key)}
-        return Rows(stored[draft.name] for draft in wanted), len(fresh)
+        return Rows((stored[draft.name] for draft in wanted), of=Scenario), len(fresh)
 
     scenarios, count = generate()
     logger.info("scenarios generated", extra={"definition_id": str(key), "scenarios": count})

@@ -21,7 +21,7 @@ from datapkg.kit.statements import Param, Statement
 
 __all__ = ["MissingTranscript", "iter_transcripts", "missing_transcripts"]
 
-_BYTES = 4_000_000
+_BYTES = 1_000_000  # more would have left the processor's cache before it is looked at
 _FIRST = 20
 _MOST_SAMPLES = 10_000
 _MOST = 2_000_000  # they are held in memory
@@ -150,7 +150,7 @@ def missing_transcripts(run_id: UUID | str, *, samples_per_scenario: int = 1) ->
         )
     with paused_collection():
         stored = set(map(tuple, _stored.tuples(run=str(key))))
-        return Rows(
+        missing = (
             MissingTranscript(scenario_id=scenario, scenario=name, model=model, sample_index=index)
             for text, name in _sample.tuples(run=str(key))
             for scenario in (UUID(text),)
@@ -158,3 +158,4 @@ def missing_transcripts(run_id: UUID | str, *, samples_per_scenario: int = 1) ->
             for index in range(samples)
             if (text, model, index) not in stored
         )
+        return Rows(missing, of=MissingTranscript)

@@ -277,7 +277,7 @@ def write_rows(run: str, rows: Iterable[tuple[int, Mapping[str, Any]]], *, keep:
     Raises:
         ConflictError: without ``keep``, a row is there already; the transaction must be undone.
     """
-    created_at: Any = Transcript.created_at
+    created_at = Transcript.created_at
     made = created_at.db_value(now())
     # The values are checked and spelled as the drivers take them, so they need not go through the columns again.
     bound = [

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from datapkg.evaluation.models import Definition
 from datapkg.kit.database import current
 from datapkg.kit.dialect import Dialect
 from datapkg.kit.errors import CorruptTreeError, NotFoundError
+from datapkg.kit.frames import data_frame
 from datapkg.kit.keys import as_id_text
-from datapkg.kit.results import Rows
+from datapkg.kit.results import Rows, cell
 from datapkg.kit.rows import instance_builder, paused_collection
 from datapkg.kit.statements import Param, Statement
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = [
     "TreeNode",
@@ -48,6 +53,9 @@ _LEVEL = "SELECT {columns} FROM json_each({p}) AS above CROSS JOIN definitions A
 
 _COLUMNS = tuple(column.column_name for column in Definition._meta.sorted_fields)
 _SHORT = tuple(column for column in _COLUMNS if column != "content")
+_FIELDS = {field.column_name: field.name for field in Definition._meta.sorted_fields if field.name != "content"}
+_PATH = 50  # names: a path of thousands would fill the memory
+_DRAWN = 200
 
 
 def _statement(template: str, columns: Sequence[str] = _COLUMNS) -> Statement[Definition]:
@@ -127,7 +135,7 @@ def get_ancestors(definition_id: UUID | str, *, include_self: bool = False) -> R
             definition.depth = len(chain)
             chain.append(definition)
             place = row[_whole.parent]
-    return Rows(chain if include_self else chain[1:])
+    return Rows(chain if include_self else chain[1:], of=Definition.tree_shape())
 
 
 def get_descendants(definition_id: UUID | str, *, include_self: bool = False) -> Rows[Definition]:
@@ -151,7 +159,7 @@ def get_descendants(definition_id: UUID | str, *, include_self: bool = False) ->
         node = waiting.popleft()
         found.append(node.definition)
         waiting.extend(node.children)
-    return Rows(found if include_self else found[1:])
+    return Rows(found if include_self else found[1:], of=Definition.tree_shape())
 
 
 @dataclass(slots=True)
@@ -188,8 +196,40 @@ class TreeNode:
                 corner, rail = ("└── ", "    ") if place == last else ("├── ", "│   ")
                 waiting.append((node.children[place], below + corner, below + rail))
 
+    def df(self) -> pandas.DataFrame:
+        """Return a row for each node, each before its children: ``depth``, ``path`` and the definition without content.
+
+        ``path`` holds the names from this node down, with `` / `` between them; of a node that lies deeper than 50, the
+        last 50 names.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+        """
+        records: list[dict[str, object]] = []
+        waiting: list[tuple[TreeNode, tuple[str, ...]]] = [(self, ())]
+        while waiting:
+            node, above = waiting.pop()
+            path = (*above, node.definition.name)[-_PATH:]
+            found = node.definition
+            record = {column: found.__data__.get(field) for column, field in _FIELDS.items()}
+            records.append({"depth": found.depth, "path": " / ".join(path), **record})
+            waiting.extend((child, path) for child in reversed(node.children))
+        return data_frame(records, columns=["depth", "path", *_FIELDS], shape={"path": str, **Definition.tree_shape()})
+
     def _repr_html_(self) -> str:
-        return f"<pre style='line-height:1.3'>{html.escape(repr(self))}</pre>"
+        nodes = list(itertools.islice(self.walk(), _DRAWN + 1))
+        drawn, first = [], nodes[0].definition.depth or 0
+        depth = first - 1
+        for node in nodes[:_DRAWN]:
+            found = node.definition
+            deeper = (found.depth or 0) - depth
+            drawn.append("<ul style='margin:0'>" * deeper or "</li>" + "</ul></li>" * -deeper)
+            depth += deeper
+            name = html.escape(cell(found.name, width=80))
+            drawn.append(f"<li><b>{name}</b> <code style='opacity:.6;font-size:.8em'>{found.id}</code>")
+        drawn.append("</li></ul>" * (depth - first + 1))
+        more = f"<p>… and more than {_DRAWN} are not drawn</p>" if len(nodes) > _DRAWN else ""
+        return f"<div>{''.join(drawn)}{more}</div>"
 
 
 def get_definition_tree(root_id: UUID | str, *, content: bool = True) -> TreeNode:

@@ -52,7 +52,7 @@ def load_columns(
     return columns
 
 
-def sound(document: Document, content: Any) -> Any:
+def sound(document: Document[Any], content: Any) -> Any:
     """Return stored content, for code that is about to take it to pieces, if it has the current version's shape.
 
     Rules between fields are not looked at, and keys that the version does not know do no harm.

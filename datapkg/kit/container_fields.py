@@ -160,7 +160,7 @@ class Versioned(fields.Field[Any]):
         options: see :class:`FieldOptions`.
     """
 
-    def __init__(self, document: Document, **options: Unpack[FieldOptions]) -> None:
+    def __init__(self, document: Document[Any], **options: Unpack[FieldOptions]) -> None:
         self.document = document
         super().__init__(**merged_options(options, None))
 

@@ -30,6 +30,7 @@ from datapkg.kit.engines import (
 )
 from datapkg.kit.errors import ConfigurationError, DatabaseBusyError, NotConnectedError
 from datapkg.kit.urls import parse_url
+from datapkg.kit.words import did_you_mean
 
 __all__ = [
     "bind",
@@ -160,7 +161,8 @@ def _other_engine(scheme: str, name: str, arguments: dict[str, str | int]) -> Ki
     engine = schemes.get(scheme)
     if engine is None:
         raise ConfigurationError(
-            f"The URL's scheme {scheme!r} is not known.", fix="Use sqlite, postgresql, or a scheme of playhouse.db_url."
+            f"The URL's scheme {scheme!r} is not known.{did_you_mean(scheme, ('sqlite', 'postgresql', *schemes))}",
+            fix="Use sqlite, postgresql, or a scheme of playhouse.db_url.",
         )
     if not issubclass(engine, pw.PostgresqlDatabase):
         raise ConfigurationError(

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
+from datapkg.kit.markup import changes_table
 from datapkg.kit.results import Rows
 
-__all__ = ["ABSENT", "Diff", "differences", "row_of"]
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["ABSENT", "CHANGE", "Diff", "differences", "row_of"]
+
+CHANGE = {"path": str, "change": Literal["added", "removed", "changed"], "before": object, "after": object}
+"""What the rows of a difference hold."""
 
 ABSENT = object()
 """Stands for a value that one side does not have."""
@@ -69,5 +76,15 @@ class Diff:
     def __repr__(self) -> str:
         return repr(self.changes) if self.changes else "(no differences)"
 
+    def df(self) -> pandas.DataFrame:
+        """Return the changes as a DataFrame: ``path``, ``change``, and ``before`` and ``after`` as they are.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+        """
+        return self.changes.df()
+
     def _repr_html_(self) -> str:
-        return self.changes._repr_html_() if self.changes else "<p>(no differences)</p>"
+        if not self.changes:
+            return "<p>(no differences)</p>"
+        return changes_table(self.changes, caption=f"{len(self.changes)} differences")

@@ -19,7 +19,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, cast
 
 from datapkg.kit.errors import (
     ConfigurationError,
@@ -38,7 +38,15 @@ from datapkg.kit.json_values import (
 )
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from datapkg.kit.schemas import Schema
+
+    D = TypeVar("D", default=dict[str, Any])
+else:
+    from typing import TypeVar
+
+    D = TypeVar("D")
 
 __all__ = ["Document", "Upcaster", "canonical_json", "content_hash", "fingerprint", "json_schema"]
 
@@ -62,8 +70,11 @@ class _Resolved(NamedTuple):
     quick: bool  # orjson writes it byte for byte as the standard library does
 
 
-class Document:
+class Document(Generic[D]):
     """A versioned document type.
+
+    A type checker takes its content for ``dict[str, Any]``; an annotation says more, such as
+    ``Document[list[Any]]`` for a listed one, or ``Document[Details]`` where ``Details`` is a ``TypedDict``.
 
     Args:
         name: its name, as ``definition-content``; stands in errors, golden files and ``documents status``.
@@ -357,7 +368,7 @@ def _reason(error: Exception) -> str:
     return error.why.rstrip(".") if isinstance(error, DatapkgError) else str(error)
 
 
-def json_schema(document: Document) -> dict[str, object]:
+def json_schema(document: Document[Any]) -> dict[str, object]:
     """Return the JSON Schema (draft 2020-12) of a document as it is stored in its current version.
 
     Args:
@@ -369,7 +380,7 @@ def json_schema(document: Document) -> dict[str, object]:
     return {**shapes.describe(schemas.instance(document.schema)), "title": document.name}
 
 
-def fingerprint(document: Document) -> str:
+def fingerprint(document: Document[Any]) -> str:
     """Return a SHA-256 of the current schema's shape, the same in every run and on every machine.
 
     A stored fingerprint that no longer fits means: the shape changed, and so it needs a new version and an upcaster.

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from datapkg.kit.documents import Document
 from datapkg.kit.models import Model
@@ -99,7 +100,7 @@ class Domain:
 
     name: str
     models: tuple[type[Model], ...]
-    documents: Mapping[str, Document] = field(default_factory=dict)
+    documents: Mapping[str, Document[Any]] = field(default_factory=dict)
     seeds: tuple[SeedTable, ...] = ()
     migrations: Path | None = None
     fixtures: Path | None = None

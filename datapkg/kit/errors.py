@@ -66,6 +66,17 @@ class DatapkgError(Exception):
         """Return the error as the JSON object that ``--json`` prints: code, why, fix, meta."""
         return {"code": self.code, "why": self.why, "fix": self.fix, "meta": dict(self.meta)}
 
+    def _render_traceback_(self) -> list[str]:
+        """IPython's hook: what a notebook shows in the place of a traceback."""
+        from datapkg.kit.error_display import error_text
+
+        return error_text(self)
+
+    def _repr_html_(self) -> str:
+        from datapkg.kit.error_display import error_html
+
+        return error_html(self)
+
     def __reduce__(self) -> tuple[object, tuple[object, ...], dict[str, object]]:
         # Keyword arguments do not survive the default pickling of exceptions (process pools, xdist).
         return (_rebuild, (type(self), self.args), self.__dict__)
@@ -116,16 +127,18 @@ class ValidationError(DatapkgError):
     Attributes:
         errors: every complaint, as ``{path: [message, …]}``; a path reads ``content.dimensions.2.name``,
             in bulk functions it starts with the row's number.
+        what: what was given, such as ``"definition"``.
     """
 
     code = "validation"
     default_fix = "Correct the named fields; nothing was written."
 
     def __init__(self, errors: Mapping[str, list[str]], *, what: str = "input", fix: str | None = None) -> None:
+        self.what = what
         self.errors: dict[str, list[str]] = {path: list(messages) for path, messages in errors.items()}
         listed = "; ".join(f"{path}: {' '.join(messages)}" for path, messages in list(self.errors.items())[:8])
         more = f" (and {len(self.errors) - 8} more)" if len(self.errors) > 8 else ""
-        super().__init__(f"The {what} is not valid: {listed}{more}.", fix=fix, errors=self.errors)
+        super().__init__(f"The {what} is not valid: {listed.rstrip('.')}{more}.", fix=fix, errors=self.errors)
 
 
 class CorruptTreeError(DatapkgError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self, TypeVar, cast
 from uuid import UUID
 
 import peewee as pw
@@ -14,10 +14,12 @@ from datapkg.kit.database import proxy
 from datapkg.kit.dialect import dialect_of
 from datapkg.kit.errors import ConfigurationError
 from datapkg.kit.fields import TimestampField, UUIDField
-from datapkg.kit.results import html_table
+from datapkg.kit.markup import html_table
 from datapkg.kit.rows import instance_builder
 
 __all__ = ["Model", "MutableModel", "new_id", "now"]
+
+V = TypeVar("V")
 
 
 def new_id() -> UUID:
@@ -162,9 +164,9 @@ class Model(pw.Model):
         super().__init__(*args, **kwargs)
 
     @classmethod
-    def select(cls, *fields: Any) -> Any:
+    def select(cls, *fields: Any) -> pw.ModelSelect[Self]:
         """Start a SELECT of these columns, or of whole rows."""
-        return Select(cls, fields or cls._meta.sorted_fields, is_default=not fields)
+        return cast("pw.ModelSelect[Self]", Select(cls, fields or cls._meta.sorted_fields, is_default=not fields))
 
     def save(self, force_insert: bool = False, only: Any = None) -> int:
         """Insert a fresh instance, update any other; return the number of rows written."""
@@ -175,11 +177,14 @@ class Model(pw.Model):
     def public(self) -> dict[str, object]:
         """Return the columns as a dictionary for people: secrets left out, the row's own times last."""
         data = self.__data__
-        shown = {field.column_name: data.get(field.name) for field in self._meta.sorted_fields if not _secret(field)}
-        for name in ("created_at", "updated_at"):
-            if name in shown:
-                shown[name] = shown.pop(name)
-        return shown
+        return _times_last(
+            {field.column_name: data.get(field.name) for field in self._meta.sorted_fields if not _secret(field)}
+        )
+
+    @classmethod
+    def public_shape(cls) -> dict[str, object]:
+        """Return what :meth:`public` gives: by name the column, or the type of what is no column."""
+        return _times_last({field.column_name: field for field in cls._meta.sorted_fields if not _secret(field)})
 
     @classmethod
     def validate_model(cls) -> None:
@@ -222,6 +227,13 @@ class MutableModel(Model):
             self.updated_at = now()
             only = None if only is None else [*only, "updated_at"]
         return super().save(force_insert=force_insert, only=only)
+
+
+def _times_last(shown: dict[str, V]) -> dict[str, V]:
+    for name in ("created_at", "updated_at"):
+        if name in shown:
+            shown[name] = shown.pop(name)
+    return shown
 
 
 def _secret(field: Any) -> bool:

@@ -49,4 +49,4 @@ def list_page(
             query = query.where(condition(filters[name]))
     if "after" in filters:
         query = query.where(table.id < filters["after"])
-    return Rows(query.order_by(table.id.desc()).limit(filters["limit"]))
+    return Rows(query.order_by(table.id.desc()).limit(filters["limit"]), of=model)

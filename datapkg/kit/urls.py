@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from datapkg.kit.errors import ConfigurationError
+from datapkg.kit.words import did_you_mean
 
 __all__ = ["DEFAULT_URL", "DatabaseUrl", "parse_url", "redact"]
 
 DEFAULT_URL = "sqlite:///datapkg.db"
 MEMORY = ":memory:"
+_KNOWN = ("sqlite", "postgresql")
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ def parse_url(url: str) -> DatabaseUrl:
     'p@ss'
     """
     if not isinstance(url, str) or "://" not in url:
+        meant = f" Did you mean sqlite:///{url}?" if str(url).endswith((".db", ".sqlite", ".sqlite3")) else ""
         raise ConfigurationError(
-            "The database URL has no scheme.",
+            f"The database URL has no scheme.{meant}",
             fix="Write sqlite:///file.db, sqlite:///:memory: or postgresql://user:password@host/name.",
         )
     try:
@@ -68,7 +71,8 @@ def parse_url(url: str) -> DatabaseUrl:
         arguments["port"] = port
     if not database:
         raise ConfigurationError(
-            f"The URL {redact(url)} names no database.", fix="End it with the database's name: postgresql://host/name."
+            f"The URL {redact(url)} names no database.{did_you_mean(scheme, _KNOWN) if scheme not in _KNOWN else ''}",
+            fix="End it with the database's name: postgresql://host/name.",
         )
     return DatabaseUrl(scheme, database, url, arguments)
 

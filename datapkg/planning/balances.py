@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from datapkg.kit.results import Rows, cell, html_table, text_table
+from datapkg.kit.markup import DARK, TINTS, badge, bar, html_table
+from datapkg.kit.results import Rows, cell, text_table
 from datapkg.planning.figures import PoolFigures, margin, read_ledger
 from datapkg.planning.models import PlanningScenario
 from datapkg.planning.plots import STATUSES, Bar, figure, plot_bars
@@ -48,7 +49,7 @@ class PoolBalance:
     """
 
     pool: str
-    status: str
+    status: Literal["OK", "AT_RISK", "OVER"]
     supply: float | None
     sum_of_p50s: float
     sum_of_p90s: float
@@ -141,7 +142,15 @@ class Balance:
         return f"{self.title}\n\n{self.table}\n\n{textwrap.fill(self.legend, 100)}"
 
     def _repr_html_(self) -> str:
-        return html_table(*_shown(self.rows), caption=f"{self.title}. {self.legend}")
+        columns, table = _shown(self.rows)
+        end = max((max(row.sum_of_p90s, row.supply or 0) for row in self.rows), default=0)
+        tones = dict(zip(BALANCE_STATUSES, ("good", "doubtful", "bad"), strict=True))
+        for row, cells in zip(self.rows, table, strict=True):
+            dark, light = DARK[tones[row.status]], TINTS[tones[row.status]]
+            cells[1] = badge(row.status, tones[row.status])
+            cells.insert(2, bar([(row.sum_of_p50s, dark), (row.sum_of_p90s, light)], mark=row.supply, end=end))
+        columns.insert(2, "p50s, p90s | supply")
+        return html_table(columns, table, caption=f"{self.title}. {self.legend}")
 
 
 def _shown(rows: Rows[PoolBalance]) -> tuple[list[str], list[list[object]]]:
@@ -166,7 +175,7 @@ def balance(scenario_id: UUID | str) -> Balance:
         ValidationError: the key is not a UUID.
     """
     ledger = read_ledger(scenario_id)
-    return Balance(ledger.scenario, Rows(_balance_of(pool) for pool in ledger.pools))
+    return Balance(ledger.scenario, Rows((_balance_of(pool) for pool in ledger.pools), of=PoolBalance))
 
 
 def _balance_of(pool: PoolFigures) -> PoolBalance:

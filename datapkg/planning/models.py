@@ -40,7 +40,7 @@ class PlanningScenario(MutableModel):
 
     name = TextField(max_length=200, min_length=1, index=True)
     needs_reconciliation = BooleanField(default=False)
-    revision_of = ForeignKey("self", on_delete="SET NULL", null=True)
+    revision_of: ForeignKey[PlanningScenario | None] = ForeignKey("self", on_delete="SET NULL", null=True)
     planning_mode = EnumField(choices=PLANNING_MODES, default="LEGACY", index=True)
 
     revision_of_id: UUID | None

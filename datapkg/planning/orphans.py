@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from datapkg.kit.database import current
 from datapkg.kit.dialect.base import literal, quote
 from datapkg.kit.fields import ForeignKey
@@ -21,7 +19,7 @@ _TABLES = (
 )
 
 
-def check_orphans() -> Rows[dict[str, Any]]:
+def check_orphans() -> Rows[dict[str, object]]:
     """Return the rows that refer to a scenario, an initiative or a pool that is not there; one query.
 
     Foreign keys keep there from being any. Only SQL of others that ran with them turned off can make some.
@@ -41,4 +39,5 @@ def check_orphans() -> Rows[dict[str, Any]]:
                 )
     sql = f"{' UNION ALL '.join(parts)} ORDER BY 1, 3, 2"
     names = ("table", "id", "column", "missing")
-    return Rows(dict(zip(names, row, strict=True)) for row in current().fetch(sql, ()))
+    rows = (dict(zip(names, row, strict=True)) for row in current().fetch(sql, ()))
+    return Rows(rows, of=dict.fromkeys(names, str))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from datapkg.kit import failpoints
 from datapkg.kit.database import current, run_in_transaction, snapshot
-from datapkg.kit.differences import ABSENT, Diff, differences, row_of
+from datapkg.kit.differences import ABSENT, CHANGE, Diff, differences, row_of
 from datapkg.kit.errors import ConflictError, NotFoundError
 from datapkg.kit.models import Model, new_id, now
 from datapkg.kit.results import Rows
@@ -175,7 +175,7 @@ def diff_scenarios(a: UUID | str, b: UUID | str) -> ScenarioDiff:
     with snapshot():
         first, second = read_ledger(a), read_ledger(b)
     names = _initiative_names(first, second)
-    changes: Rows[dict[str, Any]] = Rows()
+    changes: Rows[dict[str, Any]] = Rows(of=CHANGE)
     for path, before, after in differences(_comparable(first, names), _comparable(second, names)):
         changes.extend(_rows_of(path, before, after))
     return ScenarioDiff(first.scenario.id, second.scenario.id, changes)

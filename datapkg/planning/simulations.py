@@ -15,7 +15,8 @@ from uuid import UUID
 
 from datapkg.kit.errors import ValidationError
 from datapkg.kit.keys import as_id
-from datapkg.kit.results import Rows, cell, html_table, text_table
+from datapkg.kit.markup import DARK, TINTS, badge, bar, html_table
+from datapkg.kit.results import Rows, cell, text_table
 from datapkg.planning.figures import DemandFigures, PoolFigures, margin, reach, read_ledger, total
 from datapkg.planning.models import PlanningScenario
 from datapkg.planning.plots import Bar, figure, plot_bars
@@ -128,9 +129,8 @@ class Simulation:
         """
         bars = []
         for row in self.rows:
-            status = "OVER" if row.over > 0.5 else "AT_RISK" if row.over > 0.1 else "OK"
             label = f"{_percent(row.over)} over"
-            bars.append(Bar(row.pool, label, status, row.p50, row.p90, row.supply, row.sum_of_p90s))
+            bars.append(Bar(row.pool, label, _status(row), row.p50, row.p90, row.supply, row.sum_of_p90s))
         return plot_bars(
             bars,
             axes=axes,
@@ -165,7 +165,21 @@ class Simulation:
         return f"{self.title}\n\n{self.table}\n\n{textwrap.fill(self.legend, 100)}"
 
     def _repr_html_(self) -> str:
-        return html_table(*_shown(self.rows), caption=f"{self.title}. {self.legend}")
+        columns, table = _shown(self.rows)
+        end = max((max(row.p90, row.supply or 0) for row in self.rows), default=0)
+        for row, cells in zip(self.rows, table, strict=True):
+            tone = _TONES[_status(row)]
+            cells[6] = badge(str(cells[6]), tone)
+            cells.insert(1, bar([(row.p50, DARK[tone]), (row.p90, TINTS[tone])], mark=row.supply, end=end))
+        columns.insert(1, "p50, p90 | supply")
+        return html_table(columns, table, caption=f"{self.title}. {self.legend}")
+
+
+_TONES = {"OK": "good", "AT_RISK": "doubtful", "OVER": "bad"}
+
+
+def _status(row: PoolSimulation) -> str:
+    return "OVER" if row.over > 0.5 else "AT_RISK" if row.over > 0.1 else "OK"
 
 
 def _percent(share: float) -> str:
@@ -214,7 +228,7 @@ def simulate(scenario_id: UUID | str, *, draws: int = 10_000, seed: int | None =
     for pool in ledger.pools:
         for demand in pool.demands:
             _refuse_too_wide(pool, demand)
-    rows = Rows(_simulated(pool, **given) for pool in ledger.pools)
+    rows = Rows((_simulated(pool, **given) for pool in ledger.pools), of=PoolSimulation)
     return Simulation(ledger.scenario, given["draws"], given["seed"], rows)
 
 

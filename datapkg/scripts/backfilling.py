@@ -127,8 +127,7 @@ def count_legacy_rows(source_url: str, *, mapping: MappingSource | None = None) 
         source_url: as for :func:`backfill`.
         mapping: as for :func:`backfill`.
 
-    Raises:
-        The same errors as :func:`backfill`, but for those about its rows.
+    It raises the same errors as :func:`backfill`, but for those about its rows.
     """
     layout = read_mapping(mapping)
     with open_source(source_url) as source:

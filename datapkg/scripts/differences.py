@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import html
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from datapkg.kit.database import snapshot
 from datapkg.kit.errors import ValidationError
+from datapkg.kit.markup import html_lines
 from datapkg.kit.results import Rows
 from datapkg.scripts.contents import Element, Page
 from datapkg.scripts.materializer import split_text
 from datapkg.scripts.reading import ScriptState, at
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["ElementChange", "PageChange", "ScriptDiff", "diff"]
 
@@ -48,6 +52,12 @@ class ElementChange:
             "after": None if self.after is None else self.after.public(),
         }
 
+    @classmethod
+    def public_shape(cls) -> dict[str, object]:
+        """Return what the columns of :meth:`public` hold."""
+        places = {"position_before": int | None, "position_after": int | None}
+        return {"change": str, "element_id": str, **places, "before": object, "after": object}
+
 
 @dataclass(frozen=True, slots=True)
 class PageChange:
@@ -77,6 +87,12 @@ class PageChange:
             "before": None if self.before is None else self.before.public(),
             "after": None if self.after is None else self.after.public(),
         }
+
+    @classmethod
+    def public_shape(cls) -> dict[str, object]:
+        """Return what the columns of :meth:`public` hold."""
+        places = {"position_before": int | None, "position_after": int | None}
+        return {"change": str, "page_id": str, **places, "before": object, "after": object}
 
 
 @dataclass(frozen=True)
@@ -130,8 +146,16 @@ class ScriptDiff:
     def __repr__(self) -> str:
         return self.unified or "(no difference in the text)"
 
+    def df(self) -> pandas.DataFrame:
+        """Return the changes of elements as a DataFrame, ``before`` and ``after`` as they are.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+        """
+        return self.changes.df()
+
     def _repr_html_(self) -> str:
-        return f"<pre style='line-height:1.3'>{html.escape(repr(self))}</pre>"
+        return html_lines(repr(self), tones={"+": "good", "-": "bad", "@": "plain"})
 
 
 def diff(script_id: UUID | str, a: int, b: int, *, by: str = "version") -> ScriptDiff:
@@ -154,8 +178,8 @@ def diff(script_id: UUID | str, a: int, b: int, *, by: str = "version") -> Scrip
             before, after = at(script_id, version=a), at(script_id, version=b)
         else:
             before, after = at(script_id, sequence=a), at(script_id, sequence=b)
-    changes = Rows(_changes(before.elements, after.elements))
-    return ScriptDiff(before, after, changes, Rows(_page_changes(before.pages, after.pages)))
+    changes = Rows(_changes(before.elements, after.elements), of=ElementChange)
+    return ScriptDiff(before, after, changes, Rows(_page_changes(before.pages, after.pages), of=PageChange))
 
 
 def _changes(before: Sequence[Element], after: Sequence[Element]) -> list[ElementChange]:

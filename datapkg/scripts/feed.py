@@ -84,7 +84,7 @@ def commands_since(cursor: int = 0, *, limit: int = 100) -> FeedPage:
         _number_waiting()
     rows = _read.tuples(cursor=cursor, limit=limit)
     build = instance_builder(ScriptCommand, current().dialect)
-    return FeedPage(Rows(build(row[1:]) for row in rows), rows[-1][0] if rows else cursor)
+    return FeedPage(Rows((build(row[1:]) for row in rows), of=ScriptCommand), rows[-1][0] if rows else cursor)
 
 
 @run_in_transaction

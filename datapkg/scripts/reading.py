@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from datapkg.kit.database import current, snapshot
 from datapkg.kit.errors import NotFoundError, ValidationError
 from datapkg.kit.keys import as_id
+from datapkg.kit.markup import html_table
 from datapkg.kit.pages import list_page
-from datapkg.kit.results import Rows, cell, html_table, text_table
+from datapkg.kit.results import Rows, cell, text_table
 from datapkg.scripts.contents import Content, Element, Page
 from datapkg.scripts.history import content_at, newest_version, script_by_id, stored_state, version_at
 from datapkg.scripts.models import Script, ScriptCommand, ScriptPage, ScriptVersion
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = [
     "ScriptState",
@@ -94,6 +99,14 @@ class ScriptState:
     def __repr__(self) -> str:
         return f"{self._caption}\n" + text_table(["position", "kind", "persona", "text"], self._rows())
 
+    def df(self) -> pandas.DataFrame:
+        """Return the elements as a DataFrame, in their order.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+        """
+        return self.elements.df()
+
     def _repr_html_(self) -> str:
         return html_table(["position", "kind", "persona", "text"], self._rows(), caption=self._caption)
 
@@ -166,7 +179,7 @@ def list_commands(script_id: UUID | str, *, limit: int = 50, after: UUID | str |
         if last is None:
             raise NotFoundError("command of the script", after)
         query = query.where(ScriptCommand.sequence < last.sequence)
-    return Rows(query.order_by(ScriptCommand.sequence.desc()).limit(filters["limit"]))
+    return Rows(query.order_by(ScriptCommand.sequence.desc()).limit(filters["limit"]), of=ScriptCommand)
 
 
 def list_versions(script_id: UUID | str, *, limit: int = 50, after: UUID | str | None = None) -> Rows[ScriptVersion]:
@@ -190,7 +203,7 @@ def list_versions(script_id: UUID | str, *, limit: int = 50, after: UUID | str |
         if last is None:
             raise NotFoundError("version of the script", after)
         query = query.where(ScriptVersion.version_number < last.version_number)
-    return Rows(query.order_by(ScriptVersion.version_number.desc()).limit(filters["limit"]))
+    return Rows(query.order_by(ScriptVersion.version_number.desc()).limit(filters["limit"]), of=ScriptVersion)
 
 
 def list_pages(script_id: UUID | str, *, limit: int = 50, after: UUID | str | None = None) -> Rows[ScriptPage]:
@@ -212,7 +225,7 @@ def list_pages(script_id: UUID | str, *, limit: int = 50, after: UUID | str | No
         if last is None:
             raise NotFoundError("page of the script", after)
         query = query.where(ScriptPage.position > last.position)
-    return Rows(query.order_by(ScriptPage.position).limit(filters["limit"]))
+    return Rows(query.order_by(ScriptPage.position).limit(filters["limit"]), of=ScriptPage)
 
 
 def _page(script_id: UUID | str, limit: int, after: UUID | str | None) -> tuple[UUID, dict[str, object]]:
@@ -274,7 +287,9 @@ def at(
             number = 0 if nearest is None else nearest.version_number
         if version is not None:
             number = version
-        return ScriptState(key, content.title, Rows(content.elements), through, number, Rows(content.pages))
+        return ScriptState(
+            key, content.title, Rows(content.elements, of=Element), through, number, Rows(content.pages, of=Page)
+        )
 
 
 def _sequence(script: Script, moment: dict[str, object]) -> int:

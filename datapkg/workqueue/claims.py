@@ -282,7 +282,7 @@ def release_expired(*, now: dt.datetime | None = None) -> Rows[Feature]:
     moment = as_instant(now)
     released = run_in_transaction(_release_expired)(moment)
     logger.info("expired claims released", extra={"features": len(released)})
-    return Rows(row for key in released if (row := find_row(Ref("id", key))) is not None)
+    return Rows((row for key in released if (row := find_row(Ref("id", key))) is not None), of=Feature)
 
 
 def _release_expired(moment: dt.datetime) -> list[str]:

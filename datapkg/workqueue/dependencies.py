@@ -147,7 +147,7 @@ def list_dependencies(feature: FeatureRef) -> Rows[FeatureDependency]:
     """
     row = get_row(as_ref(feature))
     query = FeatureDependency.select().where(FeatureDependency.feature == row.id)
-    return Rows(query.order_by(FeatureDependency.depends_on_number))
+    return Rows(query.order_by(FeatureDependency.depends_on_number), of=FeatureDependency)
 
 
 def _check_changeable(row: Feature) -> None:
@@ -213,18 +213,21 @@ def verify_counts(*, repair: bool = False) -> Rows[dict[str, object]]:
     Returns:
         ``{"feature", "stored", "actual"}`` for each, by number.
     """
+    # Every join is by an index: a subquery that is joined by its result is walked through for each feature where the
+    # planner has no statistics yet.
     sql = (
-        "SELECT f.id, f.feature_number, f.unmet_dependencies, coalesce(c.unmet, 0) FROM feature_queue f LEFT JOIN ("
-        "SELECT e.feature_id, count(*) AS unmet FROM feature_dependencies e "
-        f"LEFT JOIN feature_queue d ON d.id = e.depends_on_id WHERE {UNMET} GROUP BY e.feature_id"
-        ") c ON c.feature_id = f.id WHERE f.unmet_dependencies <> coalesce(c.unmet, 0) AND f.status <> 'COMPLETED' "
-        "ORDER BY f.feature_number"
+        f"SELECT f.id, f.feature_number, f.unmet_dependencies, count(CASE WHEN {UNMET} THEN e.feature_id END) "
+        "FROM feature_queue f LEFT JOIN feature_dependencies e ON e.feature_id = f.id "
+        "LEFT JOIN feature_queue d ON d.id = e.depends_on_id WHERE f.status <> 'COMPLETED' "
+        "GROUP BY f.id, f.feature_number, f.unmet_dependencies "
+        f"HAVING f.unmet_dependencies <> count(CASE WHEN {UNMET} THEN e.feature_id END) ORDER BY f.feature_number"
     )
     wrong = current().fetch(sql, ())
     if repair:
         for key, *_ in wrong:
             _repair(Ref("id", str(key)))
-    return Rows({"feature": feature_label(number), "stored": was, "actual": now} for _, number, was, now in wrong)
+    rows = ({"feature": feature_label(number), "stored": was, "actual": now} for _, number, was, now in wrong)
+    return Rows(rows, of={"feature": str, "stored": int, "actual": int})
 
 
 @run_in_transaction

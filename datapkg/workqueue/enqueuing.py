@@ -12,11 +12,13 @@ from datapkg.kit.database import current, lock, run_in_transaction
 from datapkg.kit.errors import ValidationError
 from datapkg.kit.models import new_id, now
 from datapkg.kit.results import Rows
+from datapkg.kit.rows import instance_builder
 from datapkg.kit.statements import insert_many
 from datapkg.workqueue.dependencies import GRAPH_LOCK, cycle_text
 from datapkg.workqueue.graph import cycles
 from datapkg.workqueue.history import record_transitions
 from datapkg.workqueue.models import PRIORITIES, Feature, FeatureDependency, feature_label, load_depends_on_ids
+from datapkg.workqueue.references import COLUMNS
 
 __all__ = ["enqueue", "enqueue_many"]
 
@@ -74,7 +76,7 @@ def _listed(numbers: object) -> object:
     return list(numbers) if isinstance(numbers, Iterable) else numbers
 
 
-def enqueue_many(rows: Iterable[Mapping[str, Any]]) -> Rows[Feature]:
+def enqueue_many(rows: Iterable[Mapping[str, object]]) -> Rows[Feature]:
     """Put many features into the queue, all or none, in one transaction.
 
     They may depend on each other in any order; such a row has to give its ``feature_number``.
@@ -122,7 +124,7 @@ def _enqueue(rows: list[Any], *, alone: bool) -> Rows[Feature]:
 
     written = write()
     found = {str(feature.feature_number): feature for feature in _read([row["feature_number"] for row in written])}
-    features = Rows(found[str(row["feature_number"])] for row in written)
+    features = Rows((found[str(row["feature_number"])] for row in written), of=Feature)
     load_depends_on_ids(features)
     logger.info("features enqueued", extra={"features": len(features)})
     return features
@@ -279,6 +281,10 @@ def _columns(
 
 
 def _read(numbers: list[int]) -> Iterable[Feature]:
+    database = current()
+    build = instance_builder(Feature, database.dialect)
     for start in range(0, len(numbers), _CHUNK):
         some = numbers[start : start + _CHUNK]
-        yield from Feature.select().where(Feature.feature_number.in_(some))
+        marks = ", ".join([database.dialect.param] * len(some))
+        sql = f"SELECT {COLUMNS} FROM feature_queue WHERE feature_number IN ({marks})"
+        yield from map(build, database.fetch(sql, some))

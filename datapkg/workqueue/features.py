@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from datapkg.kit.database import run_in_transaction
@@ -23,6 +23,7 @@ from datapkg.workqueue.models import (
 from datapkg.workqueue.references import FeatureRef, Ref, as_ref, find_row, get_row, locked_row, update_row
 
 __all__ = [
+    "FeatureChanges",
     "delete_feature",
     "find_execution_metric",
     "find_feature",
@@ -92,12 +93,30 @@ def list_features(
     return found
 
 
-def update_feature(feature: FeatureRef, **changes: Any) -> Feature:
+class FeatureChanges(TypedDict, total=False):
+    """What ``update_feature`` changes; what is left out stays.
+
+    Attributes:
+        name: what is to be done.
+        category: what kind of work it is.
+        test_steps: how to tell that it is done.
+        priority: one of ``PRIORITIES``.
+        max_attempts: how often it is tried.
+    """
+
+    name: str
+    category: str
+    test_steps: str
+    priority: str
+    max_attempts: int
+
+
+def update_feature(feature: FeatureRef, **changes: Unpack[FeatureChanges]) -> Feature:
     """Change what a feature says, while nobody works on it and it is not completed.
 
     Args:
         feature: which.
-        changes: ``name``, ``category``, ``test_steps``, ``priority``, ``max_attempts``; those that change.
+        changes: see :class:`FeatureChanges`.
 
     Raises:
         InvalidTransitionError: it is in progress or completed.

@@ -30,8 +30,8 @@ def complete(
     claim_token: UUID | str,
     result_data: str | None = None,
     execution_log: str | None = None,
-    metrics: Mapping[str, Any] | None = None,
-    roi: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, object] | None = None,
+    roi: Mapping[str, object] | None = None,
     now: dt.datetime | None = None,
 ) -> Feature:
     """Complete a claimed feature, in one transaction with its metrics; those that wait for it may now be ready.

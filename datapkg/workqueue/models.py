@@ -108,6 +108,13 @@ class Feature(MutableModel):
         del shown["claim_token"]
         return shown
 
+    @classmethod
+    def public_shape(cls) -> dict[str, object]:
+        """Return what :meth:`public` gives: by name the column, or the type of what is no column."""
+        shape = {"feature": str, **super().public_shape()}
+        del shape["claim_token"]
+        return shape
+
     class Meta:
         table_name = "feature_queue"
         indexes = ((("status", "feature_number"), False),)
@@ -212,6 +219,11 @@ class FeatureTransition(Model):
     def public(self) -> dict[str, object]:
         """Return the columns for people, FEAT-005 first."""
         return {"feature": feature_label(self.feature_number), **super().public()}
+
+    @classmethod
+    def public_shape(cls) -> dict[str, object]:
+        """Return what :meth:`public` gives: by name the column, or the type of what is no column."""
+        return {"feature": str, **super().public_shape()}
 
     class Meta:
         table_name = "feature_transitions"

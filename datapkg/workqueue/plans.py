@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from datapkg.kit.database import snapshot
 from datapkg.kit.results import Rows
 from datapkg.workqueue.graph import in_order, longest_chain
-from datapkg.workqueue.models import feature_label
+from datapkg.workqueue.models import Feature, feature_label
 from datapkg.workqueue.waiting import Blocked, Waiting, blocked, waiting_graph
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Plan", "PlannedFeature", "plan"]
 
@@ -51,6 +55,14 @@ class PlannedFeature:
             "critical": self.critical,
         }
 
+    @classmethod
+    def public_shape(cls) -> dict[str, object]:
+        """Return what the columns of :meth:`public` hold."""
+        shape: dict[str, object] = dict.fromkeys(("feature", "name", "category"), str)
+        given = Feature.public_shape()
+        shape |= {"priority": given["priority"], "status": given["status"]}
+        return {"place": int, "step": int, **shape, "depends_on_ids": object, "critical": bool}
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -75,8 +87,19 @@ class Plan:
             "blocked": self.blocked.records(),
         }
 
+    def df(self) -> pandas.DataFrame:
+        """Return the order as a DataFrame.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+        """
+        return self.order.df()
+
     def _repr_html_(self) -> str:
-        return self.order._repr_html_()
+        path = " → ".join(feature_label(number) for number in self.critical_path[:_PATH])
+        shown = f"<p>critical path: {path}</p>" if path else ""
+        stuck = f"<p>blocked:</p>{self.blocked._repr_html_()}" if self.blocked else ""
+        return f"{self.order._repr_html_()}{shown}{stuck}"
 
     def dot(self) -> str:
         """Return the plan as a Graphviz graph: arrows lead from a feature to what waits for it."""
@@ -97,6 +120,9 @@ class Plan:
         return "\n".join([*lines, "}"])
 
 
+_PATH = 50  # features of the critical path that a notebook shows
+
+
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\r", " ").replace("\n", "\\n")
     return f'"{escaped}"'
@@ -108,7 +134,7 @@ def plan() -> Plan:
     The critical path counts features, not hours. Reads every feature that is not completed.
     """
     with snapshot():
-        stuck = Rows(each for each in blocked() if each.reason != "WAITING")
+        stuck = Rows((each for each in blocked() if each.reason != "WAITING"), of=Blocked)
         graph, _ = waiting_graph()
     stuck_labels = {each.feature for each in stuck}
     runs = {
@@ -119,7 +145,7 @@ def plan() -> Plan:
     waits = {number: each.unmet for number, each in runs.items()}
     order = in_order(waits, rank=lambda number: (runs[number].status != "IN_PROGRESS", *runs[number].rank))
     critical = tuple(longest_chain(waits, order))
-    return Plan(Rows(_planned(order, runs, set(critical))), critical, stuck)
+    return Plan(Rows(_planned(order, runs, set(critical)), of=PlannedFeature), critical, stuck)
 
 
 def _planned(order: list[int], runs: dict[int, Waiting], critical: set[int]) -> list[PlannedFeature]:

@@ -7,6 +7,7 @@ from datapkg.workqueue.commands import command_handler
 from datapkg.workqueue.dependencies import add_dependency, list_dependencies, remove_dependency, verify_counts
 from datapkg.workqueue.enqueuing import enqueue, enqueue_many
 from datapkg.workqueue.features import (
+    FeatureChanges,
     delete_feature,
     find_execution_metric,
     find_feature,
@@ -28,6 +29,7 @@ __all__ = [
     "LEASE",
     "Blocked",
     "Explanation",
+    "FeatureChanges",
     "Job",
     "Outcome",
     "Plan",

@@ -11,6 +11,7 @@ from typing import Any
 from datapkg.kit.database import current, snapshot
 from datapkg.kit.fields import total
 from datapkg.kit.instants import as_instant
+from datapkg.kit.markup import html_table
 from datapkg.workqueue.models import FEATURE_STATUSES, ExecutionMetric, Feature, RoiMetric
 
 __all__ = ["QueueStats", "stats"]
@@ -47,6 +48,16 @@ class QueueStats:
     def public(self) -> dict[str, object]:
         """Return what a table or JSON shows."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, object]] = []
+        for name, value in self.public().items():
+            rows += (
+                [(f"{name}: {key}", each) for key, each in value.items()]
+                if isinstance(value, dict)
+                else [(name, value)]
+            )
+        return html_table(("queue", "value"), rows)
 
 
 def stats(*, now: dt.datetime | None = None) -> QueueStats:

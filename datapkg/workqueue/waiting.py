@@ -10,7 +10,7 @@ from typing import Any
 from datapkg.kit.database import current, snapshot
 from datapkg.kit.results import Rows
 from datapkg.kit.rows import instance_builder
-from datapkg.workqueue.models import Feature, feature_label, load_depends_on_ids
+from datapkg.workqueue.models import Feature, FeatureTransition, feature_label, load_depends_on_ids
 from datapkg.workqueue.references import COLUMNS, FeatureRef, as_ref, get_row
 
 __all__ = ["REASONS", "Blocked", "Explanation", "Waiting", "blocked", "explain", "ready", "waiting_graph"]
@@ -48,7 +48,7 @@ def ready(*, category: str | None = None, limit: int = 50) -> Rows[Feature]:
         f"WHERE e.feature_id = f.id AND {UNMET}) ORDER BY priority_rank, created_at, id LIMIT {p}",
         [limit] if category is None else [category, limit],
     )
-    found = Rows(map(instance_builder(Feature, dialect), rows))
+    found = Rows(map(instance_builder(Feature, dialect), rows), of=Feature)
     load_depends_on_ids(found)
     return found
 
@@ -100,6 +100,11 @@ class Blocked:
             "waits_for": ", ".join(self.waits_for),
         }
 
+    @classmethod
+    def public_shape(cls) -> dict[str, object]:
+        """Return what the columns of :meth:`public` hold."""
+        return dict.fromkeys(("feature", "name", "reason", "because_of", "waits_for"), str)
+
 
 def waiting_graph() -> tuple[dict[int, Waiting], set[int]]:
     """Return every feature that is not completed, by number, and the numbers of the deleted that some wait for."""
@@ -138,7 +143,7 @@ def blocked() -> Rows[Blocked]:
     """
     graph, deleted = waiting_graph()
     reasons = _reasons(graph, deleted)
-    return Rows(
+    stuck = (
         Blocked(
             feature_label(number),
             each.name,
@@ -149,6 +154,7 @@ def blocked() -> Rows[Blocked]:
         for number, each in graph.items()
         if each.status == "PENDING" and each.unmet
     )
+    return Rows(stuck, of=Blocked)
 
 
 def _own_reason(number: int, graph: Mapping[int, Waiting], deleted: set[int]) -> str:
@@ -232,7 +238,7 @@ def explain(feature: FeatureRef, *, now: dt.datetime | None = None) -> Explanati
         row = get_row(as_ref(feature))
         newest_first = list_transitions(feature=row)
         graph, deleted = waiting_graph()
-    history = Rows(reversed(newest_first))
+    history = Rows(reversed(newest_first), of=FeatureTransition)
     waiting = graph.get(row.feature_number)
     states = {
         feature_label(abs(other)): "DELETED" if other in deleted else graph[other].status

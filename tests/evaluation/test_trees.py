@@ -50,7 +50,9 @@ def test_the_tree_is_nested_and_drawn(family):
     drawn = [line.rsplit("  ", 1)[0] for line in repr(tree).splitlines()]
     assert drawn == ["root", "├── a", "│   ├── c", "│   └── d", "│       └── e", "└── b"]
     assert "&" not in repr(tree)
-    assert "└── b" in tree._repr_html_()
+    html = tree._repr_html_()
+    assert [html.count(tag) for tag in ("<ul", "</ul>", "<li>", "</li>")] == [4, 4, 6, 6]
+    assert html.index("<b>d</b>") < html.index("<b>e</b>") < html.index("<b>b</b>")
 
 
 def test_hostile_names_do_not_reach_the_notebook_as_html(db):

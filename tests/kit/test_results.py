@@ -12,8 +12,9 @@ import pytest
 
 from datapkg.kit.engines import KitDatabase
 from datapkg.kit.fields import DecimalField, JSONField, TextField, TimestampField
+from datapkg.kit.markup import html_table
 from datapkg.kit.models import Model
-from datapkg.kit.results import Rows, cell, html_table, text_table
+from datapkg.kit.results import Rows, cell, text_table
 
 MOMENT = dt.datetime(2024, 2, 29, 12, 30, 45, 678, tzinfo=dt.UTC)
 

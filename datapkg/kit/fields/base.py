@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypedDict
 
 import peewee as pw
 
@@ -11,15 +11,44 @@ from datapkg.kit.dialect.base import quote
 from datapkg.kit.errors import ValidationError
 
 if TYPE_CHECKING:
-    _Field = pw.Field[Any]
+    from typing_extensions import TypeVar
+
+    V = TypeVar("V", default=Any)
+
+    class _Field(pw.Field[V]): ...
+
 else:
-    _Field = pw.Field
+    from typing import TypeVar
 
-__all__ = ["Column"]
+    V = TypeVar("V")
+
+    class _Field(pw.Field, Generic[V]):  # Peewee's fields take parameters in its stubs alone
+        pass
 
 
-class Column(_Field):
+__all__ = ["Column", "ColumnOptions", "V"]
+
+
+class ColumnOptions(TypedDict, total=False):
+    """The options that every column takes, ``null`` aside; they mean what they mean in Peewee."""
+
+    primary_key: bool
+    index: bool
+    unique: bool
+    default: object
+    column_name: str | None
+    constraints: list[pw.Node] | None
+    collation: str | None
+    help_text: str | None
+    verbose_name: str | None
+    secret: bool
+
+
+class Column(_Field[V]):
     """What every column of the kit shares: a named CHECK and values checked in Python.
+
+    For a type checker a column is generic in what an instance holds: ``TextField[str]``, and with ``null=True``
+    ``TextField[str | None]``. On the class it is the column itself, for expressions.
 
     Args:
         null: whether the column may be empty.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 import peewee as pw
 
 from datapkg.kit import jsontext
 from datapkg.kit.dialect import Dialect
-from datapkg.kit.fields.base import Column
+from datapkg.kit.fields.base import Column, ColumnOptions, V
 from datapkg.kit.rows import Raw
 
 if TYPE_CHECKING:
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["DocumentField", "JSONField"]
 
+D = TypeVar("D")
 
-class JSONField(Column, pw.JSONField):
+
+class JSONField(Column[V], pw.JSONField):
     """Any JSON value: JSONB on PostgreSQL, checked text on SQLite.
 
     Peewee's paths (``field["a"]``), ``contains`` and ``has_key`` work on both. Its ``update`` does not: it merges
     deeply on SQLite and shallowly on PostgreSQL, so replace the document instead. ``==`` with a
     whole document depends on the order of its keys on SQLite alone.
+
+    A type checker takes its value for ``Any``; say what it holds by an annotation: ``tags: JSONField[list[str]]``.
     """
 
     field_type = "JSON"
@@ -69,14 +73,22 @@ class JSONField(Column, pw.JSONField):
         return jsontext.decode(text)
 
 
-class DocumentField(JSONField):
+class DocumentField(JSONField[V]):
     """A versioned document: validated and stamped when written, upgraded when read.
 
     Args:
-        document: its type; see :mod:`datapkg.kit.documents`.
+        document: its type; see :class:`datapkg.Document`.
     """
 
-    def __init__(self, document: Document, **kwargs: Any) -> None:
+    @overload
+    def __init__(
+        self: DocumentField[D], document: Document[D], *, null: Literal[False] = ..., **kwargs: Unpack[ColumnOptions]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: DocumentField[D | None], document: Document[D], *, null: Literal[True], **kwargs: Unpack[ColumnOptions]
+    ) -> None: ...
+    def __init__(self, document: Document[Any], **kwargs: Any) -> None:
         self.document = document
         super().__init__(**kwargs)
 

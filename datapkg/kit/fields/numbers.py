@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import sqlite3
 from decimal import Context, Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Literal, Unpack, overload
 
 import peewee as pw
 
 from datapkg.kit.dialect import Dialect
 from datapkg.kit.errors import ConfigurationError
-from datapkg.kit.fields.base import Column
+from datapkg.kit.fields.base import Column, ColumnOptions, V
 
 __all__ = ["BigIntegerField", "BooleanField", "DecimalField", "FloatField", "IntegerField", "total"]
 
 
-class IntegerField(Column):
+class IntegerField(Column[V]):
     """A whole number within bounds; the widest are those of 32 bits.
 
     Args:
@@ -27,6 +27,24 @@ class IntegerField(Column):
     field_type = "INT"
     bits = 32
 
+    @overload
+    def __init__(
+        self: IntegerField[int],
+        *,
+        min: int | None = ...,
+        max: int | None = ...,
+        null: Literal[False] = ...,
+        **kwargs: Unpack[ColumnOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: IntegerField[int | None],
+        *,
+        min: int | None = ...,
+        max: int | None = ...,
+        null: Literal[True],
+        **kwargs: Unpack[ColumnOptions],
+    ) -> None: ...
     def __init__(self, *, min: int | None = None, max: int | None = None, **kwargs: Any) -> None:
         limit: int = 2 ** (self.bits - 1)
         self.min = -limit if min is None else min
@@ -48,17 +66,45 @@ class IntegerField(Column):
         return value
 
 
-class BigIntegerField(IntegerField):
+class BigIntegerField(IntegerField[V]):
     """A whole number of 64 bits, within bounds."""
 
     field_type = "BIGINT"
     bits = 64
 
+    @overload
+    def __init__(
+        self: BigIntegerField[int],
+        *,
+        min: int | None = ...,
+        max: int | None = ...,
+        null: Literal[False] = ...,
+        **kwargs: Unpack[ColumnOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: BigIntegerField[int | None],
+        *,
+        min: int | None = ...,
+        max: int | None = ...,
+        null: Literal[True],
+        **kwargs: Unpack[ColumnOptions],
+    ) -> None: ...
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)  # type: ignore[misc]  # mypy compares an open V with each of the overloads
 
-class BooleanField(Column):
+
+class BooleanField(Column[V]):
     """True or False, nothing that merely looks like it."""
 
     field_type = "BOOL"
+
+    @overload
+    def __init__(self: BooleanField[bool], *, null: Literal[False] = ..., **kwargs: Unpack[ColumnOptions]) -> None: ...
+    @overload
+    def __init__(self: BooleanField[bool | None], *, null: Literal[True], **kwargs: Unpack[ColumnOptions]) -> None: ...
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
 
     def conditions(self, column: str, dialect: Dialect) -> list[str]:
         """The conditions of this column's CHECK, for one engine."""
@@ -75,7 +121,7 @@ class BooleanField(Column):
         return None if value is None else bool(value)
 
 
-class FloatField(Column):
+class FloatField(Column[V]):
     """A finite double.
 
     Args:
@@ -85,6 +131,24 @@ class FloatField(Column):
 
     field_type = "DOUBLE"
 
+    @overload
+    def __init__(
+        self: FloatField[float],
+        *,
+        min: float | None = ...,
+        max: float | None = ...,
+        null: Literal[False] = ...,
+        **kwargs: Unpack[ColumnOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: FloatField[float | None],
+        *,
+        min: float | None = ...,
+        max: float | None = ...,
+        null: Literal[True],
+        **kwargs: Unpack[ColumnOptions],
+    ) -> None: ...
     def __init__(self, *, min: float | None = None, max: float | None = None, **kwargs: Any) -> None:
         self.min, self.max = min, max
         super().__init__(**kwargs)
@@ -134,7 +198,7 @@ class _Scaled(Decimal):
         return None
 
 
-class DecimalField(Column):
+class DecimalField(Column[V]):
     """A decimal of fixed scale that keeps its digits and is never rounded.
 
     On SQLite it is a scaled integer, so it sorts, compares and sums exactly. Sums come back right through
@@ -147,6 +211,24 @@ class DecimalField(Column):
 
     field_type = "DECIMAL"
 
+    @overload
+    def __init__(
+        self: DecimalField[Decimal],
+        *,
+        max_digits: int = ...,
+        scale: int = ...,
+        null: Literal[False] = ...,
+        **kwargs: Unpack[ColumnOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: DecimalField[Decimal | None],
+        *,
+        max_digits: int = ...,
+        scale: int = ...,
+        null: Literal[True],
+        **kwargs: Unpack[ColumnOptions],
+    ) -> None: ...
     def __init__(self, *, max_digits: int = 18, scale: int = 2, **kwargs: Any) -> None:
         if not 0 <= scale <= max_digits <= 18:
             raise ConfigurationError("A decimal has at most 18 digits, and not fewer than its scale.")

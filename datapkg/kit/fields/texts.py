@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, Unpack, overload
 
 import peewee as pw
 
 from datapkg.kit.dialect import Dialect
 from datapkg.kit.dialect.base import literal
-from datapkg.kit.fields.base import Column
+from datapkg.kit.fields.base import Column, ColumnOptions, V
 
 __all__ = ["EnumField", "TextField"]
 
 
-class TextField(Column):
+class TextField(Column[V]):
     """Text of bounded length, without NUL characters and lone surrogates.
 
     Args:
@@ -24,6 +24,24 @@ class TextField(Column):
 
     field_type = "TEXT"
 
+    @overload
+    def __init__(
+        self: TextField[str],
+        *,
+        max_length: int | None = ...,
+        min_length: int = ...,
+        null: Literal[False] = ...,
+        **kwargs: Unpack[ColumnOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: TextField[str | None],
+        *,
+        max_length: int | None = ...,
+        min_length: int = ...,
+        null: Literal[True],
+        **kwargs: Unpack[ColumnOptions],
+    ) -> None: ...
     def __init__(self, *, max_length: int | None = None, min_length: int = 0, **kwargs: Any) -> None:
         self.max_length, self.min_length = max_length, min_length
         super().__init__(**kwargs)
@@ -53,16 +71,24 @@ class TextField(Column):
         return value
 
 
-class EnumField(TextField):
+class EnumField(TextField[V]):
     """One of a fixed set of texts.
 
     Args:
         choices: the allowed texts.
     """
 
+    @overload
+    def __init__(
+        self: EnumField[str], *, choices: Iterable[str], null: Literal[False] = ..., **kwargs: Unpack[ColumnOptions]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: EnumField[str | None], *, choices: Iterable[str], null: Literal[True], **kwargs: Unpack[ColumnOptions]
+    ) -> None: ...
     def __init__(self, *, choices: Iterable[str], **kwargs: Any) -> None:
         self.values = tuple(choices)
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # type: ignore[misc]  # mypy compares an open V with each of the overloads
 
     def conditions(self, column: str, dialect: Dialect) -> list[str]:
         """The conditions of this column's CHECK, for one engine."""

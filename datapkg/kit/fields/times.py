@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, Literal, Unpack, overload
 
 import peewee as pw
 
 from datapkg.kit.dialect import Dialect
-from datapkg.kit.fields.base import Column
+from datapkg.kit.fields.base import Column, ColumnOptions, V
 
 __all__ = ["DateField", "TimestampField"]
 
 UTC = dt.UTC
 
 
-class TimestampField(Column):
+class TimestampField(Column[V]):
     """An instant, aware and in UTC, to the microsecond; naive datetimes are refused."""
 
     field_type = "TIMESTAMPTZ"
+
+    @overload
+    def __init__(
+        self: TimestampField[dt.datetime], *, null: Literal[False] = ..., **kwargs: Unpack[ColumnOptions]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: TimestampField[dt.datetime | None], *, null: Literal[True], **kwargs: Unpack[ColumnOptions]
+    ) -> None: ...
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
 
     def conditions(self, column: str, dialect: Dialect) -> list[str]:
         """The conditions of this column's CHECK, for one engine."""
@@ -48,10 +59,17 @@ class TimestampField(Column):
         return dt.datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
 
 
-class DateField(Column):
+class DateField(Column[V]):
     """A calendar date, without a time."""
 
     field_type = "DATE"
+
+    @overload
+    def __init__(self: DateField[dt.date], *, null: Literal[False] = ..., **kwargs: Unpack[ColumnOptions]) -> None: ...
+    @overload
+    def __init__(self: DateField[dt.date | None], *, null: Literal[True], **kwargs: Unpack[ColumnOptions]) -> None: ...
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
 
     def conditions(self, column: str, dialect: Dialect) -> list[str]:
         """The conditions of this column's CHECK, for one engine."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from datapkg.kit.results import html_table
+from datapkg.kit.markup import html_table
 
 __all__ = ["STAGES", "BackfillReport", "Violation"]
 

@@ -29,7 +29,7 @@ class Book(MutableModel):
     isbn = TextField(max_length=13, min_length=13, unique=True)
     title = TextField(max_length=300, min_length=1)
     details = DocumentField(BOOK_DETAILS)
-    original = ForeignKey("self", on_delete="RESTRICT", null=True)
+    original: ForeignKey[Book | None] = ForeignKey("self", on_delete="RESTRICT", null=True)
     lent_to = ForeignKey(User, on_delete="RESTRICT", null=True)
 
     original_id: UUID | None  # Peewee sets these beside the references
