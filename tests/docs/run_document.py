@@ -2,9 +2,11 @@
 
 ``python`` blocks share one namespace, ``pycon`` blocks are doctests in it. In ``console`` and ``bash`` blocks the
 lines that start with ``$ `` are run; where output is shown below one, it has to be what the command prints, with
-``...`` standing for any text. A block right after ``<!-- file: name -->`` is written to that file instead of run, for
-a later command to use. A block right after ``<!-- not run: reason -->`` is left alone; any other language
-is not code.
+``...`` standing for any text. A comment right before a block changes that:
+
+- ``<!-- file: name -->``: it is written to that file instead of run, for a later command to use.
+- ``<!-- namespace: name -->``: it shares its names with the blocks of that name alone.
+- ``<!-- not run: reason -->``: it is left alone. So is every block in any other language.
 
 Usage: python run_document.py FILE
 """
@@ -13,14 +15,18 @@ from __future__ import annotations
 
 import doctest
 import re
+import shlex
 import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+import nursery
+
 BLOCK = re.compile(
     r"(?P<skip><!-- not run: (?P<reason>[^\n]*?) -->\n+)?(?:<!-- file: (?P<file>[\w./-]+) -->\n+)?"
+    r"(?:<!-- namespace: (?P<namespace>\w+) -->\n+)?"
     r"^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -28,14 +34,14 @@ RUNNABLE = ("python", "pycon", "console", "bash")
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
-def blocks(text: str) -> Iterator[tuple[int, str, str]]:
-    """Yield line number, language and code of every block that is to be run; a file's language is its name."""
+def blocks(text: str) -> Iterator[tuple[int, str, str, str]]:
+    """Yield line number, language, code and namespace of every block to be run; a file's language is its name."""
     for match in BLOCK.finditer(text):
+        line = text[: match.start("code")].count("\n") + 1
         if match["file"]:
-            yield text[: match.start("code")].count("\n") + 1, f"file:{match['file']}", match["code"]
-            continue
-        if match["language"] in RUNNABLE and not match["skip"]:
-            yield text[: match.start("code")].count("\n") + 1, match["language"], match["code"]
+            yield line, f"file:{match['file']}", match["code"], ""
+        elif match["language"] in RUNNABLE and not match["skip"]:
+            yield line, match["language"], match["code"], match["namespace"] or ""
 
 
 def run_python(code: str, name: str, line: int, namespace: dict[str, object]) -> None:
@@ -56,23 +62,49 @@ def run_pycon(code: str, name: str, line: int, namespace: dict[str, object]) -> 
 def run_console(code: str) -> None:
     """Run each command, and compare its output with what the document shows below it."""
     for command, shown in re.findall(r"^\$ (.*(?:\\\n.*)*)\n((?:(?!\$ ).*\n)*)", code, re.MULTILINE):
-        result = subprocess.run(
-            command, shell=True, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        if result.returncode:
-            raise AssertionError(f"$ {command}\nended with {result.returncode}:\n{result.stdout}")
-        if shown.strip() and not doctest.OutputChecker().check_output(shown, result.stdout, OPTIONS):
-            raise AssertionError(f"$ {command}\nThe document shows:\n{shown}\nIt prints:\n{result.stdout}")
+        plain, _, expected = command.partition(" || test $? -eq ")
+        if words := words_of(plain):
+            ended = nursery.run(words[1:])
+            exited, printed = ended.returncode - int(expected or 0), ended.stdout + ended.stderr
+        else:
+            result = subprocess.run(
+                command,
+                shell=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            exited, printed = result.returncode, result.stdout
+        if exited:
+            raise AssertionError(f"$ {command}\nended with {exited}:\n{printed}")
+        if shown.strip() and not doctest.OutputChecker().check_output(shown, printed, OPTIONS):
+            raise AssertionError(f"$ {command}\nThe document shows:\n{shown}\nIt prints:\n{printed}")
+
+
+def words_of(command: str) -> list[str]:
+    """Return the words of a ``datapkg`` command, or none if it takes a shell to read it."""
+    if not command.startswith("datapkg ") or re.search(r"[\\$`*?~#]", command):
+        return []
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    words = list(lexer)
+    return [] if any(set(word) <= set("();<>|&") for word in words) else words
 
 
 def main(path: str) -> int:
     """Run a file's blocks; the number of blocks run goes to stdout, the first failure to stderr."""
-    namespace: dict[str, object] = {"__name__": "__main__"}
+    nursery.fork_from_here()
+    sys.path.insert(0, "")  # as in an interpreter that was started in this folder
+    namespaces: dict[str, dict[str, object]] = {}
     found = list(blocks(Path(path).read_text(encoding="utf-8")))
-    for line, language, code in found:
+    for line, language, code, name in found:
+        namespace = namespaces.setdefault(name, {"__name__": "__main__"})
         try:
             if language.startswith("file:"):
-                Path(language.removeprefix("file:")).write_text(code, encoding="utf-8")
+                file = Path(language.removeprefix("file:"))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(code, encoding="utf-8")
             elif language == "python":
                 run_python(code, path, line, namespace)
             elif language == "pycon":

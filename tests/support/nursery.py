@@ -21,11 +21,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO
 
-__all__ = ["Process", "run", "run_python", "start", "start_python"]
+__all__ = ["Process", "fork_from_here", "run", "run_python", "start", "start_python"]
 
 _NUMBER = 12  # how wide a number is that goes through a pipe, so that the next is not read with it
 _lock = threading.Lock()
-_nursery: tuple[subprocess.Popen[bytes], socket.socket] | None = None
+_nursery: socket.socket | None = None
 
 
 class Process:
@@ -140,22 +140,37 @@ def _request(cwd: object, env: Mapping[str, str] | None) -> dict[str, object]:
     return {"cwd": str(cwd or os.getcwd()), "env": dict(os.environ if env is None else env)}
 
 
+def fork_from_here() -> None:
+    """Fork this process's later ones from itself as it is now, and not from a program of its own.
+
+    Each begins, and ends, in this call; so it has to come before anything is opened, and outside of any ``try``.
+    """
+    global _nursery
+    ours, theirs = _pair()
+    if os.fork() == 0:
+        ours.close()
+        _serve(theirs)
+        raise SystemExit
+    theirs.close()
+    _nursery = ours
+
+
 def _started() -> socket.socket:
     global _nursery
     if _nursery is None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        _nursery, theirs = _pair()
         with theirs:
-            program = [sys.executable, __file__, str(theirs.fileno())]
-            _nursery = subprocess.Popen(program, pass_fds=[theirs.fileno()]), ours
-        # Large enough for every environment: a request is one message.
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        atexit.register(_close, *_nursery)
-    return _nursery[1]
+            program = subprocess.Popen([sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()])
+        atexit.register(program.wait)
+        atexit.register(_nursery.close)
+    return _nursery
 
 
-def _close(program: subprocess.Popen[bytes], connection: socket.socket) -> None:
-    connection.close()
-    program.wait()
+def _pair() -> tuple[socket.socket, socket.socket]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    # Large enough for every environment: a request is one message.
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    return ours, theirs
 
 
 def _serve(connection: socket.socket) -> None:
