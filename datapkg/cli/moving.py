@@ -29,8 +29,9 @@ _only = click.option(
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @_only
 @click.option("--with-secrets", is_flag=True, help="Credentials too: password hashes, hashes of API keys and tokens.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
 @click.pass_obj
-def dump(settings: Settings, *, file: Path, domains: tuple[str, ...], with_secrets: bool) -> None:
+def dump(settings: Settings, *, file: Path, domains: tuple[str, ...], with_secrets: bool, overwrite: bool) -> None:
     """Write every row into one archive.
 
     The same rows make the same FILE on either engine.
@@ -43,7 +44,9 @@ def dump(settings: Settings, *, file: Path, domains: tuple[str, ...], with_secre
     from datapkg.operations import dumps
 
     with settings.connected(), progress(settings, "dumping") as shown:
-        report = dumps.dump(file, domains=domains or None, with_secrets=with_secrets, progress=shown.step)
+        report = dumps.dump(
+            file, domains=domains or None, with_secrets=with_secrets, overwrite=overwrite, progress=shown.step
+        )
     show(settings, report.as_dict(), str(report))
 
 
@@ -115,5 +118,7 @@ def _url(given: str) -> str:
         return given
     name = given.removeprefix("env:")
     if not (url := os.environ.get(name)):
-        raise click.UsageError(f"The environment variable {name!r} is not set.")
+        # Who writes env: before a URL by mistake is not shown the password in it.
+        shown = repr(name) if name.isidentifier() else "that env: names"
+        raise click.UsageError(f"The environment variable {shown} is not set.")
     return url

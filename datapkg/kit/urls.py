@@ -47,7 +47,11 @@ def parse_url(url: str) -> DatabaseUrl:
     'p@ss'
     """
     if not isinstance(url, str) or "://" not in url:
-        meant = f" Did you mean sqlite:///{url}?" if str(url).endswith((".db", ".sqlite", ".sqlite3")) else ""
+        meant = (
+            f" Did you mean sqlite:///{url.removeprefix('sqlite:').lstrip('/')}?"
+            if str(url).endswith((".db", ".sqlite", ".sqlite3"))
+            else ""
+        )
         raise ConfigurationError(
             f"The database URL has no scheme.{meant}",
             fix="Write sqlite:///file.db, sqlite:///:memory: or postgresql://user:password@host/name.",

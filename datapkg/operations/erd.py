@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datapkg import registry
-from datapkg.kit.errors import ConfigurationError, NotFoundError
+from datapkg.kit.errors import ConfigurationError, NotFoundError, StorageError
+from datapkg.kit.words import did_you_mean
 from datapkg.operations.bookkeeping import BOOKS
 from datapkg.operations.erd_drawing import MARK, draw
 
@@ -42,14 +43,21 @@ class Erd:
 
         Raises:
             ConfigurationError: there is another file of this name.
+            StorageError: it cannot be written.
         """
         target = Path(path)
-        if not overwrite and target.exists() and not _is_ours(target):
-            raise ConfigurationError(
-                f"{target} is there already, and is no drawing of tables.",
-                fix="Choose another name, or repeat it with overwrite=True (--overwrite).",
-            )
-        target.write_text(self.svg, encoding="utf-8", newline="\n")
+        try:
+            if not overwrite and target.exists() and not _is_ours(target):
+                raise ConfigurationError(
+                    f"{target} is there already, and is no drawing of tables.",
+                    fix="Choose another name, or repeat it with overwrite=True (--overwrite).",
+                )
+            target.write_text(self.svg, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise StorageError(
+                f"{target} cannot be written: {error.strerror or error}.",
+                fix="Check the folder and the room on its disk.",
+            ) from error
         return target
 
 
@@ -76,6 +84,6 @@ def erd(domains: Sequence[str] | None = None) -> Erd:
     known = {each.name: each for each in every}
     for name in domains or ():
         if name not in known:
-            raise NotFoundError("domain", name, fix=f"Use some of: {', '.join(known)}.")
+            raise NotFoundError("domain", name, fix=f"Use some of: {', '.join(known)}.{did_you_mean(name, known)}")
     chosen = every if domains is None else tuple(known[name] for name in dict.fromkeys(domains))
     return Erd(draw(chosen, every))

@@ -34,6 +34,7 @@ import pytest
         (["--database", "postgres1://me:hunter2@host/app", "status"], 1, "Did you mean 'postgres'?"),
         (["--database", "sqllite:///x.db", "status"], 1, "Did you mean 'sqlite'?"),
         (["--database", "datapkg.db", "status"], 1, "Did you mean sqlite:///datapkg.db?"),
+        (["--database", "sqlite:/datapkg.db", "status"], 1, "Did you mean sqlite:///datapkg.db?"),
         (["copy", "env:NO_SUCH", "sqlite:///x.db"], 2, "The environment variable 'NO_SUCH' is not set."),
     ],
     ids=lambda value: "_".join(value) if isinstance(value, list) else "",

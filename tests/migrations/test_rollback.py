@@ -94,6 +94,14 @@ def test_bad_environment_names_are_refused(database, name):
     assert migrations.catalog().tables == {}
 
 
+@pytest.mark.parametrize("name", ["prod", "prodution", "poduction", "production1"])
+def test_what_may_be_meant_for_production_is_refused(database, name):
+    """Only the word itself is guarded, so a slip would leave the database without; other names are taken."""
+    with pytest.raises(ValidationError, match="Did you mean 'production'"):
+        migrations.set_environment(name)
+    assert migrations.set_environment("pre-production") == "pre-production"
+
+
 def test_production_refuses_a_rollback_unless_told(three):
     """In production a rollback needs to be told the name of the environment."""
     migrations.set_environment("production")
@@ -110,6 +118,9 @@ def test_the_guard_lets_other_environments_pass(database):
     migrations.guard("load --replace")
     migrations.set_environment("staging")
     migrations.guard("load --replace")
+    migrations.guard("load --replace", i_know_this_is="staging")
+    with pytest.raises(EnvironmentGuardError, match="is staging, and not production"):
+        migrations.guard("load --replace", i_know_this_is="production")
     migrations.set_environment("production")
     migrations.guard("load --replace", i_know_this_is="production")
     with pytest.raises(EnvironmentGuardError, match="load --replace"):

@@ -31,11 +31,16 @@ def test_a_dump_replaces_no_database_and_nothing_but_a_file(new_url, tmp_path):
     with datapkg.using(url, migrate=True):
         factories.make_user()
         for path in (own, own + "-wal", tmp_path / "link.zip", other, tmp_path, "/dev/full", "", "a\0b", None):
-            with pytest.raises(ValidationError):
-                datapkg.dump(path)
+            for overwrite in (False, True):
+                with pytest.raises(ValidationError):
+                    datapkg.dump(path, overwrite=overwrite)
         assert datapkg.health().ok and User.select().count() == 1
+        (tmp_path / "notes.txt").write_text("keep me")
+        with pytest.raises(ValidationError, match=r"is there already.*--overwrite"):
+            datapkg.dump(tmp_path / "notes.txt")
+        assert (tmp_path / "notes.txt").read_text() == "keep me"
         datapkg.dump(tmp_path / "right.zip")
-        datapkg.dump(tmp_path / "right.zip")
+        datapkg.dump(tmp_path / "right.zip", overwrite=True)
     with closing(sqlite3.connect(other)) as connection:
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
 

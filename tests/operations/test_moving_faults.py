@@ -51,7 +51,7 @@ def test_a_killed_dump_leaves_the_archive_that_was_there(source, tmp_path):
 
     def dump():
         with datapkg.using(source):
-            datapkg.dump(path)
+            datapkg.dump(path, overwrite=True)
 
     killed("dump.before_rename", dump)
     assert path.read_bytes() == b"yesterday's"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -82,25 +83,26 @@ def test_a_folder_without_an_archive(db, tmp_path):
 
 @pytest.mark.datapkg_commits
 def test_clones_of_a_killed_rehearsal_are_removed_after_a_day(db, monkeypatch):
-    """The next rehearsal does it; one that is younger may still be in use."""
+    """The next rehearsal does it; one that is younger may still be in use, and another name is none of ours."""
     now, mine = int(time.time()), f"datapkg_left_{os.getpid()}_"
     monkeypatch.setattr(cloning, "CLONE_PREFIX", mine)  # so that nobody else's tests see them
-    old, new = f"{mine}{now - 100_000}_1", f"{mine}{now - 10_000}_1"
+    old, new, others = f"{mine}{now - 100_000}_00c0ffee", f"{mine}{now - 10_000}_00c0ffee", f"{mine}2024_sales"
     if current().dialect.name == "sqlite":
-        places = [Path(tempfile.gettempdir()) / name for name in (old, new)]
+        places = [Path(tempfile.gettempdir()) / name for name in (old, new, others)]
         for place in places:
             place.mkdir()
             (place / "clone.db").touch()
         with cloning.cloned(current()):
-            assert [place.exists() for place in places] == [False, True]
-        (places[1] / "clone.db").unlink()
-        places[1].rmdir()
+            assert [place.exists() for place in places] == [False, True, True]
+        for place in places[1:]:
+            shutil.rmtree(place)
     else:
         other = current().twin(60)
-        for name in (old, new):
+        for name in (old, new, others):
             other.execute_sql(f"CREATE DATABASE {quote(name)} TEMPLATE template0")
         with cloning.cloned(current()):
-            left = other.fetch("SELECT datname FROM pg_database WHERE datname IN (%s, %s)", (old, new))
-            assert left == [(new,)]
-        other.execute_sql(f"DROP DATABASE {quote(new)}")
+            left = other.fetch("SELECT datname FROM pg_database WHERE datname IN (%s, %s, %s)", (old, new, others))
+            assert {name for (name,) in left} == {new, others}
+        for name in (new, others):
+            other.execute_sql(f"DROP DATABASE {quote(name)}")
         other.close()

