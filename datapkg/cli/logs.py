@@ -7,7 +7,7 @@ import logging
 import sys
 from typing import TextIO
 
-from datapkg.cli.progress import hidden
+from datapkg.cli.bars import hidden
 
 __all__ = ["set_up"]
 

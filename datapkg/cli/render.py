@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from datapkg.cli.progress import progress
+from datapkg.cli.bars import progress
 from datapkg.cli.settings import Settings
 from datapkg.cli.streams import echo, echo_json, width_of_stdout
 

@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 from terminals import DATAPKG, Terminal, on_terminal
 
-from datapkg.cli.progress import Progress
+from datapkg.cli.bars import Progress
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 GREEN, RED = "\x1b[32m", "\x1b[31m"
