@@ -19,6 +19,7 @@ from datapkg.kit.markup import html_table
 __all__ = ["error_html", "error_text"]
 
 _BOLD, _RED, _DIM, _END = "\x1b[1m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
+_COLOUR = re.compile("\x1b\\[[0-9]*m")
 _FRAMES = 5  # the innermost ones
 _COMPLAINTS = 50
 _WIDEST = 50  # the column of paths
@@ -29,11 +30,11 @@ _FOREIGN = (
     *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
     "<frozen ",
 )
-# What a line of code may give away: the password in a URL, and texts given for secrets by name.
-_PASSWORD = re.compile(r"(://[^\s:/@'\"]*:)[^\s@'\"]+(?=@)")
-_NAMED = re.compile(
-    r"((?:password|secret|token|key_hash)\w*['\"]?\s*[=:]\s*)([rbfu]*)(['\"]).*?(?:\3|$)", re.IGNORECASE
+# A line of code with such a word may hold a password, by whatever name or place: none of its texts is shown.
+_SENSITIVE = re.compile(
+    r"pass|pwd|secret|token|key|credential|user|account|connect|using|copy|url|dsn|://", re.IGNORECASE
 )
+_TEXT = re.compile(r"(\'\'\'|\"\"\"|'|\")(?:\\.|(?!\1).)*(?:\1|$)")
 
 
 def error_text(error: DatapkgError) -> list[str]:
@@ -53,7 +54,8 @@ def error_text(error: DatapkgError) -> list[str]:
     if error.fix:
         parts += ["", f"{_BOLD}Fix:{_END} {_plain(error.fix)}"]
     lines = list(_own_lines(error))
-    return [*parts, "", *lines] if lines else parts
+    parts = [*parts, "", *lines] if lines else parts
+    return parts if _coloured() else [_COLOUR.sub("", part) for part in parts]
 
 
 def error_html(error: DatapkgError) -> str:
@@ -89,13 +91,24 @@ def _own_lines(error: BaseException) -> Iterator[str]:
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     own = [(file, line) for file, line in frames if not file.startswith(_FOREIGN)]
     for file, line in own[-_FRAMES:]:
-        source = _NAMED.sub(r"\1\2\3…\3", _PASSWORD.sub(r"\1…", linecache.getline(file, line).strip()))
+        source = linecache.getline(file, line).strip()
+        if _SENSITIVE.search(source):
+            source = _TEXT.sub(r"\1…\1", source)
         yield f"{_DIM}{_place(file)}, line {line}:{_END} {_plain(source)}"
+
+
+def _shell() -> Any:
+    """Return the running IPython, or None."""
+    ipython: Any = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
+def _coloured() -> bool:
+    return not os.environ.get("NO_COLOR") and str(getattr(_shell(), "colors", "")).lower() != "nocolor"
 
 
 def _place(file: str) -> str:
     """Return what people call a file, ``Cell In[3]`` for one of a notebook."""
-    ipython: Any = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+    shell = _shell()
     named = shell.compile.format_code_name(file) if shell else None
     return " ".join(named) if named else file

@@ -66,6 +66,17 @@ class DatapkgError(Exception):
         """Return the error as the JSON object that ``--json`` prints: code, why, fix, meta."""
         return {"code": self.code, "why": self.why, "fix": self.fix, "meta": dict(self.meta)}
 
+    def locate(self, column: str, key: object) -> None:
+        """Say in which row the document stands that it is about.
+
+        Args:
+            column: the document's column.
+            key: the row's.
+        """
+        self.why = f"{self.why.removesuffix('.')} (column {column}, row {key})."
+        self.meta |= {"column": column, "row": str(key)}
+        self.args = (f"{self.why} {self.fix}",)
+
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: what a notebook shows in the place of a traceback."""
         from datapkg.kit.error_display import error_text

@@ -16,6 +16,8 @@ from uuid import UUID, SafeUUID
 
 import peewee as pw
 
+from datapkg.kit.errors import DatapkgError
+
 if TYPE_CHECKING:
     from datapkg.kit.dialect import Dialect
 
@@ -56,7 +58,11 @@ class LazyData(dict[str, Any]):
     def __getitem__(self, key: str) -> Any:
         value = dict.__getitem__(self, key)
         if type(value) is Raw:
-            value = self.decoders[key](value[0])
+            try:
+                value = self.decoders[key](value[0])
+            except DatapkgError as error:
+                error.locate(key, self.get("id"))
+                raise
             dict.__setitem__(self, key, value)
         elif type(value) is Unread:
             self.read(key)

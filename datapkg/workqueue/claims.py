@@ -209,13 +209,13 @@ _record: Statement[Feature] = Statement(
 
 
 def heartbeat(
-    feature: FeatureRef, *, claim_token: UUID | str, lease: dt.timedelta = LEASE, now: dt.datetime | None = None
+    feature: FeatureRef, *, claim_token: UUID | str | None, lease: dt.timedelta = LEASE, now: dt.datetime | None = None
 ) -> Feature:
     """Prolong a claim: its lease lasts from now on.
 
     Args:
         feature: which.
-        claim_token: the claim's.
+        claim_token: the claim's; None, as a feature has that nobody has claimed, is refused.
         lease: how long from now.
         now: the present, for tests.
 
@@ -232,13 +232,13 @@ def heartbeat(
 
 
 def release(
-    feature: FeatureRef, *, claim_token: UUID | str, note: str | None = None, now: dt.datetime | None = None
+    feature: FeatureRef, *, claim_token: UUID | str | None, note: str | None = None, now: dt.datetime | None = None
 ) -> Feature:
     """Give a claimed feature back unfinished, as a worker does that has to stop; the attempt does not count.
 
     Args:
         feature: which.
-        claim_token: the claim's.
+        claim_token: the claim's; None, as a feature has that nobody has claimed, is refused.
         note: why, up to 2,000 characters.
         now: the present, for tests.
 
@@ -331,7 +331,7 @@ def _take_away(expired: Sequence[Any], moment: dt.datetime) -> None:
         )
 
 
-def claim_token_of(given: UUID | str) -> UUID:
+def claim_token_of(given: UUID | str | None) -> UUID:
     """Return a claim's token as a UUID.
 
     Raises:
@@ -371,7 +371,7 @@ def lost(ref: Ref) -> NoReturn:
     holder = f", claimed by {row.claimed_by}" if row.claimed_by else ""
     raise LeaseLostError(
         f"This claim of {row.label} is not good any more: the feature is {row.status}{holder}.",
-        fix="Drop the work and claim another feature; send heartbeats more often, or ask for a longer lease.",
+        fix="Claim another feature. If the lease ended under the work: more heartbeats, or a longer lease.",
         feature=row.label,
         status=row.status,
         claimed_by=row.claimed_by,

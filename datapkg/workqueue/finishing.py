@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 def complete(
     feature: FeatureRef,
     *,
-    claim_token: UUID | str,
+    claim_token: UUID | str | None,
     result_data: str | None = None,
     execution_log: str | None = None,
     metrics: Mapping[str, object] | None = None,
@@ -38,7 +38,7 @@ def complete(
 
     Args:
         feature: which.
-        claim_token: the claim's.
+        claim_token: the claim's; None, as a feature has that nobody has claimed, is refused.
         result_data: what came out, usually Markdown, up to 10,000,000 characters.
         execution_log: the raw log, as long.
         metrics: the columns of ``execution_metrics``: ``total_cost_usd`` (exact: text, a ``Decimal`` or a whole
@@ -136,7 +136,7 @@ def _unblock(row: Feature, moment: dt.datetime) -> None:
 def fail(
     feature: FeatureRef,
     *,
-    claim_token: UUID | str,
+    claim_token: UUID | str | None,
     kind: str = "ERROR",
     note: str | None = None,
     retry: bool = False,
@@ -148,7 +148,7 @@ def fail(
 
     Args:
         feature: which.
-        claim_token: the claim's.
+        claim_token: the claim's; None, as a feature has that nobody has claimed, is refused.
         kind: ``ERROR`` or ``TIMEOUT``.
         note: why, up to 2,000 characters; kept in the history.
         retry: let another claim try again, unless this attempt was the last of ``max_attempts``.

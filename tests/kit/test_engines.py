@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import psycopg2
@@ -15,7 +16,14 @@ import pytest
 
 from datapkg.kit import database as kit
 from datapkg.kit.engines import KitDatabase
-from datapkg.kit.errors import ConfigurationError, DatabaseBusyError, DatabaseUnavailableError
+from datapkg.kit.errors import (
+    ConfigurationError,
+    DatabaseBusyError,
+    DatabaseUnavailableError,
+    DatapkgError,
+    ReadOnlyError,
+    StatementError,
+)
 from datapkg.kit.fields import TextField
 from datapkg.kit.models import Model
 from datapkg.testing import EmbeddedPostgres
@@ -250,6 +258,25 @@ class TestInMemory:
         first = next(rows).text
         in_thread(lambda: Line.create(text="new"))
         assert [first, *(row.text for row in rows)] == [str(number) for number in range(10)]
+
+
+# Reading only ---------------------------------------------------------------------------------------------------------
+
+
+def test_reading_only_ends_with_the_outermost_block(db: KitDatabase) -> None:
+    """After an inner block the outer one still refuses writes; afterwards, and after an error, they go on."""
+    db.create_tables([Line])
+    for inner in (lambda: None, lambda: db.fetch("SELECT nothing FROM nowhere", ())):
+        with pytest.raises((ReadOnlyError, StatementError)), db.read_only(10_000):
+            with suppress(DatapkgError), db.read_only(10_000):
+                inner()
+            Line.create(text="refused")
+        with kit.transaction():
+            with db.read_only(10_000):
+                assert lines() == []
+            Line.create(text="kept")
+        assert lines() == ["kept"]
+        Line.delete().execute()
 
 
 # Options --------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import datapkg
 from datapkg import engagement, evaluation, planning, registry, scripts, workqueue
 from datapkg.errors import ConflictError, NotFoundError, ValidationError
 from datapkg.kit.engines import KitDatabase
+from datapkg.kit.error_display import error_text
 from datapkg.kit.markup import badge, bar, html_table
 from datapkg.kit.results import Rows
 from datapkg.operations.migrations import Rehearsal
@@ -197,15 +198,29 @@ def test_an_error_shows_why_and_the_fix_and_the_reader_s_own_lines(shell: Callab
         assert hidden not in shown
 
 
+def test_an_error_has_colours_only_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None with NO_COLOR set, as on the command line."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[31m" in error_text(NotFoundError("run", "x"))[0]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in "".join(error_text(NotFoundError("run", "x")))
+
+
 @pytest.mark.datapkg_engines("sqlite")
 def test_an_error_gives_no_secret_away(shell: Callable[[str], str]) -> None:
-    """A password in the line of code that failed is not repeated, in a URL or by name."""
-    shown = shell("datapkg.connect('postgresql://me:hunter2@localhost:1/x?connect_timeout=1')")
-    assert "postgresql://me:…@localhost" in shown and "hunter2" not in shown
-    shown = shell(
-        "from datapkg import accounts\naccounts.create_user('x', password='hunter2', password_hash=\"hunter2\")"
+    """A line of code that may hold a password shows none of its texts, in whatever way they are written."""
+    lines = (
+        "datapkg.connect('postgresql://me:hunter2@localhost:1/x?connect_timeout=1')",
+        "datapkg.connect('postgresql://me:p@hunter2@localhost:1/x?connect_timeout=1')",
+        "datapkg.connect('postgresql://localhost:1/x?user=me&password=hunter2&connect_timeout=1')",
+        "datapkg.accounts.create_user('x', password='hunter2', password_hash=\"hunter2\")",
+        'datapkg.accounts.create_user(\'x\', name="""hunter2""")',
+        r"datapkg.accounts.create_user('x', name='a\'hunter2' 'hunter2')",
     )
-    assert "password='…'" in shown and "hunter2" not in shown
+    for line in lines:
+        shown = shell(line)
+        assert "line 1" in shown and "hunter2" not in shown, line
+    assert "'…'" in shown
 
 
 @pytest.mark.datapkg_engines("sqlite")

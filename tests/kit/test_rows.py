@@ -169,8 +169,9 @@ def test_a_newer_document_is_refused_when_it_is_looked_at(books: KitDatabase) ->
     assert row.name == "raw"
     row.name = "renamed"
     row.save()
-    with pytest.raises(UnknownSchemaVersionError):
+    with pytest.raises(UnknownSchemaVersionError, match=f"column note, row {key}") as caught:
         _ = row.note
+    assert (caught.value.meta["column"], caught.value.meta["row"]) == ("note", str(key))
     assert stored(books, key) == newer
     assert Book.get_by_id(key).name == "renamed"
 
