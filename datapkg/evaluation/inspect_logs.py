@@ -147,7 +147,7 @@ def _inspect() -> Any:
         return importlib.import_module("inspect_ai.log")  # takes seconds, and few need it
     except ImportError:
         raise ConfigurationError(
-            "Logs of Inspect AI need its package, which is not installed.", fix="Run: pip install 'datapkg[inspect]'."
+            "Logs of Inspect AI need its package, which is not installed.", fix="Run: pip install inspect-ai."
         ) from None
 
 

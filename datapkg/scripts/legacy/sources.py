@@ -193,7 +193,7 @@ def _open_mysql(parsed: DatabaseUrl) -> Source:
         import pymysql
     except ImportError:
         raise ConfigurationError(
-            "Reading MySQL and MariaDB needs a driver that is not installed.", fix="Run: pip install 'datapkg[mysql]'."
+            "Reading MySQL and MariaDB needs a driver that is not installed.", fix="Run: pip install pymysql."
         ) from None
     arguments: dict[str, Any] = {"charset": "utf8mb4", "connect_timeout": 10, **parsed.arguments}
     try:
