@@ -50,6 +50,7 @@ def migrate(migrator: Any, database: Any, *, fake: bool = False) -> None:
 
         class Meta:
             table_name = "experiments"
+            immutable = ("analysis_plan",)
 
     @migrator.create_model
     class Run(MutableModel):

@@ -91,7 +91,9 @@ DOMAIN = Domain(
         "analysis_results.output": documents.ANALYSIS_OUTPUT,
         "cohorts.criteria": documents.COHORT_CRITERIA,
     },
-    # An analysis' fingerprint covers transcripts, and the triggers refuse changes of rubrics.
-    immutable_documents=frozenset({"transcripts.content", "transcripts.metrics", "rubrics.content"}),
+    # A plan precedes the results; an analysis' fingerprint covers transcripts; triggers refuse changes of rubrics.
+    immutable_documents=frozenset(
+        {"experiments.analysis_plan", "transcripts.content", "transcripts.metrics", "rubrics.content"}
+    ),
 )
 """What migrate, seed and the test fixtures know of this domain."""

@@ -129,7 +129,7 @@ class Experiment(MutableModel):
     Attributes:
         name: how people call it.
         hypothesis: what is expected.
-        analysis_plan: its ``analysis-plan`` document; never changes.
+        analysis_plan: its ``analysis-plan`` document; never changes, the database refuses it.
         status: one of ``EXPERIMENT_STATUSES``.
     """
 
@@ -140,6 +140,7 @@ class Experiment(MutableModel):
 
     class Meta:
         table_name = "experiments"
+        immutable = ("analysis_plan",)
 
 
 class Run(MutableModel):
