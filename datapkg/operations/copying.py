@@ -20,7 +20,6 @@ from datapkg.kit.errors import (
     ConflictError,
     CopyError,
     LeaseLostError,
-    SchemaOutdatedError,
     StatementError,
     ValidationError,
 )
@@ -44,8 +43,8 @@ from datapkg.operations.moving.streams import (
     write_rows,
 )
 from datapkg.operations.moving.tables import MovedTable, moved_tables
-from datapkg.operations.moving.targets import bring_up_to_date, refuse_rows, refused
-from datapkg.operations.moving.unfinished import COPYING, copying, refuse_unfinished
+from datapkg.operations.moving.targets import bring_up_to_date, refuse_rows, refused, require_current
+from datapkg.operations.moving.unfinished import COPYING, copying
 
 __all__ = ["CopyReport", "copy"]
 
@@ -136,7 +135,7 @@ def copy(
     _refuse_same(source_url, target_url)
     with _opened(source_url, must_exist=True) as source, _opened(target_url) as target:
         tables = moved_tables()
-        _require_current(source)
+        require_current(source, role="source")
         migrations.guard("copy", i_know_this_is=i_know_this_is, database=target)
         _require_empty(target, tables)
         with source.snapshot():
@@ -167,20 +166,6 @@ def _opened(url: str | KitDatabase, *, must_exist: bool = False) -> Iterator[Kit
         yield database
     finally:
         release(database)
-
-
-def _require_current(source: KitDatabase) -> None:
-    refuse_unfinished(source)
-    status = migrations.status(database=source)
-    refused(status, role="source")
-    if status.state == "missing":
-        source.connect()  # says that there is no such file
-    if status.state != "current":
-        raise SchemaOutdatedError(
-            f"The source {source.url} lacks {counted(len(status.pending), 'migration')}: {', '.join(status.pending)}.",
-            fix="Run `datapkg migrate` on it first.",
-            pending=status.pending,
-        )
 
 
 def _require_empty(target: KitDatabase, tables: Sequence[MovedTable]) -> None:

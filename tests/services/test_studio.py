@@ -21,7 +21,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 import datapkg
-from datapkg import audit, flags
+from datapkg import accounts, audit, flags
 from datapkg.kit.database import current
 from datapkg.testing import factories
 
@@ -155,6 +155,7 @@ def test_looking_in_a_browser(secrets, datapkg_url, browser, tmp_path):
 def test_editing_in_a_browser(secrets, datapkg_url, browser):
     """A value is edited, a wrong one refused with what is wrong beside it; a gated table offers nothing."""
     flag = flags.set_flag("switch", enabled=False, description="before")
+    user = factories.make_user(email="old@example.com", name="Line one\nLine two\rand a half")
     rubric = current().fetch("SELECT id FROM rubrics", ())[0][0]
     with served("--database", datapkg_url, "studio", "--write") as url:
         browser.get(f"{url}table_feature_flags/?search=switch")
@@ -168,6 +169,13 @@ def test_editing_in_a_browser(secrets, datapkg_url, browser):
         stored = flags.get_flag("switch")
         assert (stored.enabled, stored.description) == (True, "after")
         assert audit.list_entries(action="studio_edit")[0].entity_id == str(flag.id)
+        browser.get(f"{url}table_users/edit/?id={user.id}")
+        field = browser.find_element(By.NAME, "value_email")
+        field.clear()
+        field.send_keys("new@example.com")
+        browser.find_element(By.CSS_SELECTOR, "input[type=submit]").click()
+        stored = accounts.get_user(user.id)
+        assert (stored.email, stored.name) == ("new@example.com", user.name)
         browser.get(f"{url}table_feature_flags/edit/?id={flag.id}")
         browser.find_element(By.NAME, "value_rollout_percentage").send_keys("150")
         token = browser.find_element(By.NAME, "csrf_token").get_attribute("value")

@@ -97,11 +97,12 @@ class SqliteDatabase(KitDatabase, pw.SqliteDatabase):
     def read_only(self, timeout_ms: int) -> Iterator[None]:
         """Open a transaction in which SQLite refuses every write."""
         with self.snapshot():
+            before = self.execute_sql("PRAGMA query_only").fetchone()[0]  # an outer one goes on
             self.execute_sql("PRAGMA query_only = ON")
             try:
                 yield
             finally:
-                self.execute_sql("PRAGMA query_only = OFF")
+                self.execute_sql(f"PRAGMA query_only = {before}")
 
     def enable_wal(self) -> None:
         """Keep the file's journal as WAL (readers and a writer side by side); a read-only file stays as it is."""

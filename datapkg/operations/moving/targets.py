@@ -1,4 +1,4 @@
-"""The database that rows are to go into: ours, up to date and empty."""
+"""The databases that rows come from and go into: ours and up to date, and a target empty."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from datapkg.kit.errors import (
     SchemaAheadError,
     SchemaOutdatedError,
 )
+from datapkg.kit.words import counted
 from datapkg.operations import migrations
 from datapkg.operations.migrations import Status
 from datapkg.operations.moving.streams import occupied
 from datapkg.operations.moving.tables import MovedTable
+from datapkg.operations.moving.unfinished import refuse_unfinished
 
-__all__ = ["bring_up_to_date", "refuse_referrers", "refuse_rows", "refused"]
+__all__ = ["bring_up_to_date", "refuse_referrers", "refuse_rows", "refused", "require_current"]
 
 
 def refused(status: Status, *, role: str) -> None:
@@ -47,6 +49,33 @@ def refused(status: Status, *, role: str) -> None:
         raise MigrationError(
             f"Migrations were edited after they ran on the {role} {status.url}: {', '.join(status.edited)}.",
             fix="Restore the files as they were, and put the change into a new migration.",
+        )
+
+
+def require_current(database: KitDatabase, *, role: str) -> None:
+    """Refuse a database that is not just as this code needs it.
+
+    Args:
+        database: the database.
+        role: what it is: ``source``, for one.
+
+    Raises:
+        CopyError: a copy into it is not finished.
+        SchemaOutdatedError: it lacks migrations.
+        DatabaseUnavailableError: it is a file that is not there.
+        ForeignDatabaseError, SchemaAheadError, MigrationError: see :func:`refused`.
+    """
+    refuse_unfinished(database)
+    status = migrations.status(database=database)
+    refused(status, role=role)
+    if status.state == "missing":
+        database.connect()  # says that there is no such file
+    if status.state != "current":
+        raise SchemaOutdatedError(
+            f"The {role} {database.url} lacks {counted(len(status.pending), 'migration')}: "
+            f"{', '.join(status.pending)}.",
+            fix="Run `datapkg migrate` on it first.",
+            pending=status.pending,
         )
 
 

@@ -32,7 +32,7 @@ def studio(*, write: bool = False, i_know_this_is: str | None = None) -> Studio:
         from datapkg.operations.studio.app import Studio
     except ImportError as error:
         raise ConfigurationError(
-            f"The studio needs {error.name}, which is not installed.", fix="Run: pip install 'datapkg[studio]'."
+            f"The studio needs {error.name}, which is not installed.", fix="Run: pip install Flask-Admin."
         ) from error
     database = current()
     if write:

@@ -15,7 +15,7 @@ from flask_admin.theme import Bootstrap4Theme  # type: ignore[import-untyped]
 
 from datapkg import registry
 from datapkg.kit.database import override
-from datapkg.kit.errors import ConfigurationError, DatabaseUnavailableError, DatapkgError
+from datapkg.kit.errors import ConfigurationError, DatabaseBusyError, DatabaseUnavailableError, DatapkgError
 from datapkg.operations.bookkeeping import BOOKS
 from datapkg.operations.health_server import HealthServer
 from datapkg.operations.studio.views import TableView
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Studio"]
 
-_STATEMENT_MS = 15_000
 _MAX_BYTES = 16 * 2**20
 _HEADERS = {
     "Referrer-Policy": "same-origin",
@@ -53,7 +52,12 @@ class Studio:
         database: the database; every request uses a connection of its thread.
         write: whether rows may be edited.
         i_know_this_is: as for :func:`datapkg.studio`.
+
+    Attributes:
+        statement_ms: how long a statement may take where the engine can bound it, waiting for others included.
     """
+
+    statement_ms = 15_000
 
     def __init__(self, database: KitDatabase, *, write: bool, i_know_this_is: str | None = None) -> None:
         self.database, self.write, self.i_know_this_is = database, write, i_know_this_is
@@ -121,7 +125,7 @@ class Studio:
                 if writing:
                     yield
                 else:
-                    with database.read_only(_STATEMENT_MS):
+                    with database.read_only(self.statement_ms):
                         yield
         finally:
             if was_closed and not database.is_closed():
@@ -163,5 +167,5 @@ def _secure(response: Response) -> Response:
 
 
 def _complain(error: DatapkgError) -> tuple[str, int]:
-    status = 503 if isinstance(error, DatabaseUnavailableError) else 400
+    status = 503 if isinstance(error, (DatabaseBusyError, DatabaseUnavailableError)) else 400
     return render_template("studio/error.html", error=error), status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
+import os
 import re
 from decimal import Decimal
 from typing import Any, cast
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from flask_admin.form import SecureForm  # type: ignore[import-untyped]  # it does not say that it has types
 from wtforms import HiddenField, SelectChoice, SelectField, StringField, TextAreaField  # type: ignore[import-untyped]
+from wtforms.widgets import TextArea  # type: ignore[import-untyped]
 
 from datapkg import audit, registry
 from datapkg.kit.database import current, run_in_transaction
@@ -32,6 +34,7 @@ from datapkg.kit.json_values import parse_json
 from datapkg.kit.models import Model, MutableModel
 from datapkg.operations.migrations.environments import guard
 from datapkg.operations.moving.checks import for_stored_rows
+from datapkg.operations.moving.targets import require_current
 from datapkg.operations.row_writer import RowWriter
 from datapkg.operations.studio.values import as_text, document_text
 
@@ -40,6 +43,9 @@ __all__ = ["Editor", "editor_of", "input_name", "parsed"]
 _LONG = 300
 """Characters that a column may hold for its text to get more than a line."""
 _STAMP = "row_updated_at"
+_NEWLINE = re.compile(r"\r\n?")
+_ACTOR = 200
+"""Characters that an audit entry has for who did it."""
 _INTEGER = re.compile(r"[+-]?[0-9]{1,30}\Z")
 
 
@@ -106,9 +112,13 @@ class Editor:
         """
         texts, unreadable = self._texts(row)
         values = {input_name(name): text for name, text in texts.items()}
-        form = self.form(sent, data={**values, _STAMP: as_text(row["updated_at"])})
+        # A form that is sent without its stamp has none: WTForms would put that of the row as it is now.
+        form = self.form(sent, data={**values, _STAMP: as_text(row["updated_at"]) if sent is None else ""})
         for name in unreadable:
             del form[input_name(name)]  # what newer code wrote cannot be edited, nor can the rest of its row
+        for name in values:
+            if isinstance(form[name], StringField) and "\n" in _as_sent(form[name].data or ""):
+                form[name].widget = TextArea()  # an input of one line would drop the others
         return form
 
     def _texts(self, row: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
@@ -121,44 +131,57 @@ class Editor:
                 unreadable.append(name)
         return texts, unreadable
 
-    def save(self, form: Any, key: UUID, *, i_know_this_is: str | None) -> None:
+    def save(self, form: Any, key: UUID, *, i_know_this_is: str | None, timeout_ms: int) -> None:
         """Write what differs from the stored row, and an audit entry about it, or nothing.
+
+        Args:
+            form: the form that was sent.
+            key: of the row.
+            i_know_this_is: as for :func:`datapkg.studio`.
+            timeout_ms: how long a statement may take where the engine can bound it, waiting for others included.
 
         Raises:
             ValidationError: with every complaint, by field.
             StaleWriteError: somebody else has changed the row since the form was shown.
             NotFoundError: the row is gone.
             ConflictError: a constraint refused the change.
+            DatabaseBusyError: somebody else holds the row.
             EnvironmentGuardError: the database has become production meanwhile.
+            SchemaOutdatedError, SchemaAheadError, MigrationError, CopyError: it would not be connected to any more.
         """
 
         @run_in_transaction
         def write() -> None:
-            guard("studio --write", i_know_this_is=i_know_this_is)
-            query = self.model.select().where(self.model.id == key)
-            row = (query.for_update() if current().dialect.for_update else query).first()
-            if row is None:
-                raise NotFoundError(self.model.__name__.lower(), key)
-            if as_text(row.updated_at) != form[_STAMP].data:
-                raise StaleWriteError(
-                    "The row was changed since the form was opened.", fix="Open the row again and repeat the change."
-                )
-            stored = {each.name: _held(row, each) for each in self.model._meta.sorted_fields}
-            changed = self._changed(form, stored)
-            values = self._validated(stored, changed)
-            found = self._writer.changes(row, values)
-            if not found:
-                return
-            self._writer.update(key, {name: values[name] for name in found})
-            audit.record(
-                self.model._meta.table_name,
-                entity_id=key,
-                action="studio_edit",
-                actor=f"studio:{getpass.getuser()}",
-                details={"changes": _told(found)},
-            )
+            with current().bounded(timeout_ms):
+                guard("studio --write", i_know_this_is=i_know_this_is)
+                require_current(current(), role="database")
+                self._write(form, key)
 
         write()
+
+    def _write(self, form: Any, key: UUID) -> None:
+        query = self.model.select().where(self.model.id == key)
+        row = (query.for_update() if current().dialect.for_update else query).first()
+        if row is None:
+            raise NotFoundError(self.model.__name__.lower(), key)
+        if as_text(row.updated_at) != form[_STAMP].data:
+            raise StaleWriteError(
+                "The row was changed since the form was opened.", fix="Open the row again and repeat the change."
+            )
+        stored = {each.name: _held(row, each) for each in self.model._meta.sorted_fields}
+        changed = self._changed(form, stored)
+        values = self._validated(stored, changed)
+        found = self._writer.changes(row, values)
+        if not found:
+            return
+        self._writer.update(key, {name: values[name] for name in found})
+        audit.record(
+            self.model._meta.table_name,
+            entity_id=key,
+            action="studio_edit",
+            actor=_actor(),
+            details={"changes": _told(found)},
+        )
 
     def _changed(self, form: Any, stored: dict[str, Any]) -> dict[str, Any]:
         """Return the values of the inputs that say something else than the row."""
@@ -168,8 +191,8 @@ class Editor:
         for name, field in self.fields.items():
             if name not in texts:
                 continue
-            given = (form[input_name(name)].data or "").replace("\r\n", "\n")
-            if given == texts[name].replace("\r\n", "\n"):
+            given = _as_sent(form[input_name(name)].data or "")
+            if given == _as_sent(texts[name]):
                 continue
             try:
                 changed[name] = None if given == "" and field.null else parsed(field, given)
@@ -184,7 +207,7 @@ class Editor:
     def _validated(self, stored: dict[str, Any], changed: dict[str, Any]) -> dict[str, object]:
         """Return the changed values ready to be written, after the whole row has passed the schema."""
         whole = {
-            name: parse_json(value) if isinstance(self.model._meta.fields[name], JSONField) and value else value
+            name: _parsed_json(name, value) if isinstance(self.model._meta.fields[name], JSONField) and value else value
             for name, value in stored.items()
         } | changed
         # As for a load: an empty column is left to the schema's default, unless it wants to be told.
@@ -234,6 +257,28 @@ def parsed(field: Any, text: str) -> Any:
     if isinstance(field, BooleanField):
         return {"true": True, "false": False}.get(text, text)
     return text
+
+
+def _as_sent(text: str) -> str:
+    """Return a text with its newlines alike: a browser sends each as CR LF, whatever they were in the page."""
+    return _NEWLINE.sub("\n", text)
+
+
+def _parsed_json(name: str, text: str) -> object:
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        problem = f"What is stored cannot be read ({error}), so the row cannot be edited."
+        raise ValidationError({name: [problem]}) from error
+
+
+def _actor() -> str:
+    """Return who edits, as the operating system calls them; a user without a name, as in a container, by number."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return f"studio:{name.encode(errors='replace').decode()}"[:_ACTOR]
 
 
 def _held(row: Model, field: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from datapkg.kit.documents import VERSION_KEY
-from datapkg.kit.errors import DatapkgError
+from datapkg.kit.errors import DatapkgError, DocumentError
 from datapkg.kit.fields import DocumentField, EnumField, JSONField
 from datapkg.kit.json_values import parse_json
 
@@ -40,9 +40,13 @@ def document_text(field: JSONField[Any], text: str) -> str:
 
     Raises:
         UnknownSchemaVersionError: it is newer than this code.
-        DocumentError: it is corrupt.
+        DocumentError: it is corrupt, or nested deeper than can be laid out.
     """
-    return _laid_out(field.document.loads(text) if isinstance(field, DocumentField) else parse_json(text))
+    try:
+        content = field.document.loads(text) if isinstance(field, DocumentField) else parse_json(text)
+        return json.dumps(content, indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError) as error:
+        raise DocumentError(field.column_name, f"it is not JSON that can be stored here ({error})") from error
 
 
 def shown(field: Any, value: Any, *, whole: bool, link: str | None = None) -> str:
@@ -73,22 +77,17 @@ def shown(field: Any, value: Any, *, whole: bool, link: str | None = None) -> st
 
 
 def _document(field: JSONField[Any], text: str) -> str:
-    note = ""
+    note = problem = ""
     try:
-        laid_out = document_text(field, text)
+        told = document_text(field, text)
         if isinstance(field, DocumentField):
             note = f"{field.document.name}, version {field.document.version}"
             stored = parse_json(text)
             version = stored.get(VERSION_KEY, 0) if isinstance(stored, dict) else 0
             if version != field.document.version:
                 note += f", stored as version {version}"
-        problem = ""
     except DatapkgError as error:
-        laid_out, problem = _laid_out(parse_json(text)), f"{error.why} Shown as it is stored."
+        told, problem = text, f"{error.why} Shown as it is stored."
     warning = Markup('<p class="alert alert-warning">{}</p>').format(problem) if problem else ""
     caption = Markup('<small class="text-muted">{}</small>').format(note) if note else ""
-    return Markup('{}{}<pre class="studio-json">{}</pre>').format(warning, caption, laid_out)
-
-
-def _laid_out(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return Markup('{}{}<pre class="studio-json">{}</pre>').format(warning, caption, told)

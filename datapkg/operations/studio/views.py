@@ -40,6 +40,8 @@ _COUNTED = 10_000
 """Rows that are counted; a longer list has pages without a last one."""
 _DEEPEST = 100_000
 """Rows that can be paged through; the engine would read and drop all of those before."""
+_FILTERS = 20
+"""Filters that a list takes; nobody chooses more, and the engines' parsers have a limit."""
 
 Row = dict[str, Any]
 
@@ -162,6 +164,8 @@ class TableView(BaseModelView):  # type: ignore[misc]  # the base class is untyp
         size, page = page_size or self.page_size, max(page or 0, 0)
         if page * size >= _DEEPEST:
             raise ValidationError({"page": ["Too far from the beginning; narrow the list by a filter."]}, what="list")
+        if filters and len(filters) > _FILTERS:
+            raise ValidationError({"filters": [f"At most {_FILTERS} at once."]}, what="list")
         query = self.model.select(self.model.id)
         for index, _, value in filters or ():
             query = self._filters[index].apply(query, value)
@@ -196,7 +200,8 @@ class TableView(BaseModelView):  # type: ignore[misc]  # the base class is untyp
         except ValueError:
             return None
         columns = list(self.fields.values())
-        found = _rows(self.model.select(*columns).where(self.model.id == key), columns)
+        with current().bounded(self.studio.statement_ms):  # a form that is sent is in no transaction yet
+            found = _rows(self.model.select(*columns).where(self.model.id == key), columns)
         return found[0] if found else None
 
     # Editing
@@ -217,7 +222,9 @@ class TableView(BaseModelView):  # type: ignore[misc]  # the base class is untyp
         """Write what was changed in the form; show why if it is refused."""
         assert self.editor is not None
         try:
-            self.editor.save(form, model["id"], i_know_this_is=self.studio.i_know_this_is)
+            self.editor.save(
+                form, model["id"], i_know_this_is=self.studio.i_know_this_is, timeout_ms=self.studio.statement_ms
+            )
         except ValidationError as error:
             for path, messages in error.errors.items():
                 name, dot, _ = path.partition(".")
@@ -227,10 +234,11 @@ class TableView(BaseModelView):  # type: ignore[misc]  # the base class is untyp
                     flash(" ".join(said), "error")
                 else:
                     field.errors = [*field.errors, *said]
-            flash(f"Nothing was written. {error.fix}", "error")
+            flash("Nothing was written. Correct the named fields.", "error")
             return False
         except DatapkgError as error:
-            flash(f"Nothing was written. {error.why} {error.fix}", "error")
+            fix = error.fix.replace("; nothing was written.", ".")
+            flash(f"Nothing was written. {error.why} {fix}", "error")
             return False
         return True
 
