@@ -33,7 +33,9 @@ FACES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
             ),
             "Results": ["datapkg.kit.results.Rows", "datapkg.kit.differences.Diff"],
             "Domains": _of("datapkg", "Domain SeedTable RetentionPolicy Exemption register"),
-            "Commands of your own": _of("datapkg.cli", "Settings command group main progress say show show_rows"),
+            "Commands of your own": _of(
+                "datapkg.cli", "Settings command group main progress bars.Progress say show show_rows"
+            ),
         },
     ),
     "operations": (
