@@ -1,4 +1,4 @@
-"""A fresh, migrated database for each test, in less than a millisecond.
+"""A fresh, migrated database for each test, within a few milliseconds.
 
 Migrating takes too long to do it for every test, so it is done once, into a template. On SQLite a test gets a copy of
 the template's bytes in memory; on PostgreSQL one transaction in a clone of the template, undone at its end. Tests
