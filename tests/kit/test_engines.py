@@ -58,13 +58,16 @@ class TestPool:
     """PostgreSQL connections are few and come back."""
 
     def sessions(self, url: str, besides: int = 0) -> int:
-        """How many sessions the server counts on this database, the one that asks left out."""
-        connection = psycopg2.connect(url)
+        """How many sessions the server counts on this database, those that ask left out.
+
+        One that asked before may still be on its way out; by its number alone it would be taken for another's.
+        """
+        connection = psycopg2.connect(url, application_name="counting")
         try:
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                    "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+                    "AND application_name <> 'counting' AND backend_type = 'client backend'"
                 )
                 row = cursor.fetchone()
                 assert row is not None

@@ -99,6 +99,11 @@ def test_both_engines_work_off_a_queue_alike(datapkg_databases, db):
             self.sides = [Side(self.stack.enter_context(each)) for each in fresh]
             for others, priority in (([], "LOW"), ([], "MEDIUM"), ([1], "HIGH"), ([2, 3], "MEDIUM")):
                 self.enqueue("start", "a", priority, others, None, False, 2)
+            # Whatever is drawn, each queue has seen work done, a claim that was lost, and both kinds of refusal.
+            self.work(None)
+            self.complete(0, None, 0)
+            self.enqueue("", "a", "LOW", [], None, False, 2)
+            self.by_hand(1, "retry")
 
         def teardown(self):
             for side in self.sides:
@@ -260,5 +265,5 @@ def test_both_engines_work_off_a_queue_alike(datapkg_databases, db):
         ),
     )
     # A comparison of nothing but refusals would say little.
-    assert seen["claims"] > 50 and seen["completions"] > 15 and seen["LeaseLostError"] > 10, seen
-    assert seen["ValidationError"] > 50 and seen["InvalidTransitionError"] > 0, seen
+    wanted = ("claims", "completions", "LeaseLostError", "ValidationError", "InvalidTransitionError")
+    assert all(seen[each] > 30 for each in wanted), seen
