@@ -112,6 +112,7 @@ def test_a_reason_is_shown_only_where_a_target_is_not_met(benchmarks, monkeypatc
     report, harness, reasons = (benchmarks(name) for name in ("report", "harness", "reasons"))
     known = {f"{engine} {each.key}" for each in benchmarks("operations").OPERATIONS for engine in each.targets}
     known |= {f"{engine} {key}" for engine in ("sqlite", "postgresql") for key in ("stream", "memory", "growth")}
+    known |= {f"{engine} fresh {way}" for engine, limits in report._FRESH_TARGETS.items() for way in limits}
     assert set(reasons.REASONS) <= known | {"validation", "startup", "goal"}
     monkeypatch.setitem(reasons.REASONS, "sqlite get", "the driver alone takes that long.")
     for seconds, shown in ((1.19, False), (1.21, True)):
