@@ -264,6 +264,6 @@ def test_both_engines_work_off_a_queue_alike(datapkg_databases, db):
             suppress_health_check=list(HealthCheck),
         ),
     )
-    # A comparison of nothing but refusals would say little.
-    wanted = ("claims", "completions", "LeaseLostError", "ValidationError", "InvalidTransitionError")
-    assert all(seen[each] > 30 for each in wanted), seen
+    # A comparison of nothing but refusals would say little; how each queue begins makes this certain.
+    assert seen["claims"] > 50 and seen["completions"] > 15 and seen["LeaseLostError"] > 10, seen
+    assert seen["ValidationError"] > 50 and seen["InvalidTransitionError"] > 0, seen
